@@ -1,0 +1,53 @@
+# Needs Python >= 3.11 with pip, and make. Everything else goes into .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+# The run over 100 real assignments and other slow checks belong to `make check`.
+FAST := -m "not slow"
+
+.PHONY: setup demo test serve fmt lint types docs check lock clean
+
+setup: .venv/installed
+
+.venv/installed: requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: setup
+	$(BIN)/assist demo
+
+test: setup
+	$(BIN)/python -m pytest $(FAST)
+
+serve: setup
+	$(BIN)/assist serve
+
+fmt: setup
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lint: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/codespell agent graphs prompts retrieval tests docs examples server.py *.md
+
+types: setup
+	$(BIN)/mypy
+
+docs: setup
+	$(BIN)/python docs/build.py
+
+# Format, lint, types, the pages that code writes, then every test with its coverage.
+check: lint types
+	$(BIN)/python docs/build.py --check
+	$(BIN)/python -m pytest --cov --cov-report=term
+
+# Hashes, and no index address: the lock installs from wherever pip is pointed.
+lock:
+	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-annotate --no-header --upgrade \
+		--quiet --output-file requirements.lock
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage dist
