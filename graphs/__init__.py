@@ -1,0 +1,1 @@
+"""The decisions: the LangGraph state machine. It never imports `agent`."""

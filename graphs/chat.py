@@ -1,0 +1,46 @@
+"""Answer a question in words, with numbered sources."""
+
+from collections.abc import Sequence
+
+from langchain_core.messages import AIMessage
+
+from graphs.calls import call_config, served_by
+from graphs.context import Context, Services
+from graphs.grounding import cited_numbers, drop_citations, format_assignment, format_sources
+from graphs.state import State, StateUpdate
+from graphs.window import fit
+from prompts import RenderedPrompt
+from retrieval import Source
+
+_UNKNOWN = "not known"
+
+
+async def answer(state: State, context: Context, *, services: Services) -> StateUpdate:
+    """Answer the student's question; only sources that the answer cites are kept."""
+    choice = services.choose_model("chat", asked=context.model)
+    prompt = services.prompts.get("chat")
+    assignment = context.assignment
+
+    def compose(sources: Sequence[Source]) -> RenderedPrompt:
+        return prompt.render(
+            assignment=format_assignment(assignment),
+            current_task=(assignment and assignment["current_task"]) or _UNKNOWN,
+            tools=", ".join(assignment["tools"]) if assignment else _UNKNOWN,
+            documents=format_sources(sources),
+            request=state["request"],
+        )
+
+    fitted = fit(choice, compose, sources=state["sources"], history=state["messages"][:-1])
+    config = call_config(
+        choice, prompt, "chat_answer", prompt_type="chat", left_out=fitted.left_out
+    )
+    reply = await choice.model.ainvoke(fitted.messages, config)
+    text = drop_citations(reply.text, known={source["number"] for source in fitted.sources})
+    cited = cited_numbers(text)
+    return {
+        "messages": [AIMessage(text, id=reply.id)],
+        "sources": [source for source in fitted.sources if source["number"] in cited],
+        "left_out": fitted.left_out,
+        "model_asked": choice.name,
+        "model_served": served_by(reply, choice),
+    }

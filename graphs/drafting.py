@@ -1,0 +1,93 @@
+"""Drafts of a fixed JSON shape: the first one, and the one repair round after a failed check."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypedDict, TypeVar, cast
+
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
+from langchain_core.runnables import RunnableConfig
+from pydantic import BaseModel
+
+from graphs.calls import TaskType, call_config, served_by
+from graphs.context import ChosenModel, Services
+from graphs.state import PromptType, State, StateUpdate
+from graphs.window import fit
+from prompts import Prompt, RenderedPrompt
+from retrieval import Source
+
+Schema = TypeVar("Schema", bound=BaseModel)
+
+NOT_THE_FORMAT = "The reply is not JSON of the format asked for. Answer with that JSON alone."
+
+
+@dataclass(frozen=True, slots=True)
+class Order(Generic[Schema]):
+    """What is to be drafted: the shape, the prompt, and how the record calls the two tries."""
+
+    schema: type[Schema]
+    prompt: Prompt
+    prompt_type: PromptType
+    first: TaskType
+    repair: TaskType
+
+
+class _RawReply(TypedDict):
+    """What `with_structured_output(include_raw=True)` promises."""
+
+    raw: AIMessage
+    parsed: object
+    parsing_error: BaseException | None
+
+
+async def write_draft(
+    order: Order[Schema],
+    state: State,
+    *,
+    choice: ChosenModel,
+    compose: Callable[[Sequence[Source]], RenderedPrompt],
+    services: Services,
+) -> StateUpdate:
+    """Ask for a draft, or once more with what the check found in the last one."""
+    fitted = fit(choice, compose, sources=state["sources"], tail=_repair_turns(state, services))
+    config = call_config(
+        choice,
+        order.prompt,
+        order.repair if state["findings"] else order.first,
+        prompt_type=order.prompt_type,
+        left_out=fitted.left_out,
+    )
+    draft, reply = await ask_for(order.schema, choice, fitted.messages, config)
+    return {
+        "draft": draft.model_dump() if draft else None,
+        "draft_text": reply.text,
+        "findings": [] if draft else [NOT_THE_FORMAT],
+        "attempts": state["attempts"] + 1,
+        "sources": fitted.sources,
+        "left_out": fitted.left_out,
+        "model_asked": choice.name,
+        "model_served": served_by(reply, choice),
+    }
+
+
+async def ask_for(
+    schema: type[Schema],
+    choice: ChosenModel,
+    messages: list[AnyMessage],
+    config: RunnableConfig,
+) -> tuple[Schema | None, AIMessage]:
+    """Ask a model for JSON of a schema; a reply of another shape comes back as `None`."""
+    structured = choice.model.with_structured_output(schema, include_raw=True)
+    reply = cast("_RawReply", await structured.ainvoke(messages, config))
+    parsed = reply["parsed"]
+    return (parsed if isinstance(parsed, schema) else None), reply["raw"]
+
+
+def _repair_turns(state: State, services: Services) -> list[AnyMessage]:
+    if not state["findings"]:
+        return []
+    findings = "\n".join(f"- {finding}" for finding in state["findings"])
+    asked = services.prompts.get("repair").render(findings=findings)
+    return [
+        AIMessage(state["draft_text"]),
+        HumanMessage(f"{asked.instructions}\n\n{asked.message}"),
+    ]

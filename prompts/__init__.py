@@ -1,0 +1,8 @@
+"""The words: versioned prompt files that a teacher may edit, and the book that reads them.
+
+It knows nothing of models, retrieval or graphs.
+"""
+
+from prompts.book import Prompt, PromptBook, PromptError, RenderedPrompt
+
+__all__ = ["Prompt", "PromptBook", "PromptError", "RenderedPrompt"]
