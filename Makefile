@@ -35,12 +35,15 @@ lint: setup
 types: setup
 	$(BIN)/mypy
 
+# The parts of the pages that code writes: the graph, the help, the settings, a real transcript.
+PAGES := README.md $(wildcard docs/*.md)
+
 docs: setup
-	$(BIN)/python docs/build.py
+	$(BIN)/python -m cogapp -I . -r $(PAGES)
 
 # Format, lint, types, the pages that code writes, then every test with its coverage.
 check: lint types
-	$(BIN)/python docs/build.py --check
+	$(BIN)/python -m cogapp -I . --check $(PAGES)
 	$(BIN)/python -m pytest --cov --cov-report=term
 
 # Hashes, and no index address: the lock installs from wherever pip is pointed.

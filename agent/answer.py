@@ -1,0 +1,74 @@
+"""The answer a student sees: text, plan or code, with what it rests on and what it cost."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from graphs.code import Code
+from graphs.plan import Plan
+
+NOTICE = (
+    "AI-generated: it can be wrong or incomplete. Check it against your course material; "
+    "you may edit all of it and are responsible for what you hand in."
+)
+
+
+class Usage(BaseModel):
+    """The tokens of a request, over all its model calls; null where a server did not say."""
+
+    input_tokens: int | None
+    output_tokens: int | None
+
+
+class QuotedSource(BaseModel):
+    """A passage of a past assignment that the answer rests on."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    number: int
+    title: str
+    place: str
+    language: str
+    passage: str
+    score: float
+    document_id: str
+
+
+class Answer(BaseModel):
+    """What a request came to; its record is committed before it is handed out."""
+
+    run_id: str
+    """The root run's id, which is LangSmith's trace id."""
+    thread_id: str
+    assignment_id: str | None
+    prompt_type: Literal["planning", "chat", "codegen"]
+    text: str
+    plan: Plan | None
+    code: Code | None
+    sources: list[QuotedSource]
+    left_out: list[str]
+    """What did not fit into the model's window."""
+    model_asked: str
+    model_served: str
+    usage: Usage
+    cost_usd: float | None
+    """Null where the price of a call is not known."""
+    text_recorded: bool
+    """Whether the log keeps this text, which needs consent."""
+    ai_generated: Literal[True] = True
+    notice: str = NOTICE
+
+
+def make_answer(values: dict[str, Any], **facts: Any) -> Answer:
+    """Make an answer of the graph's output and what is known around it."""
+    return Answer(
+        prompt_type=values["prompt_type"],
+        text=values["messages"][-1].text,
+        plan=values["plan"],
+        code=values["code"],
+        sources=values["sources"],
+        left_out=values["left_out"],
+        model_asked=values["model_asked"],
+        model_served=values["model_served"],
+        **facts,
+    )

@@ -1,0 +1,34 @@
+"""The terminal: `assist …`. Heavy imports happen inside commands, so that help is quick."""
+
+import sys
+
+import typer
+
+from agent.cli import index, records, requests, service
+
+app = typer.Typer(
+    help="Plans, answers and code for programming assignments, grounded in past ones.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for command in (requests.demo, requests.ask, requests.plan, requests.code):
+    app.command()(command)
+for command in (service.serve, service.doctor):
+    app.command()(command)
+app.add_typer(index.app, name="index")
+app.add_typer(records.logs, name="logs")
+app.add_typer(records.report, name="report")
+app.add_typer(records.consent, name="consent")
+
+
+def main() -> None:
+    """Run the terminal; every error leaves as one sentence and an exit code."""
+    try:
+        app()
+    except Exception as error:  # noqa: BLE001 - the last handler: nothing but our own words leaves
+        from agent.errors import translate
+
+        known = translate(error)
+        typer.echo(f"assist: {known}", err=True)
+        sys.exit(known.exit_code)

@@ -1,0 +1,46 @@
+"""Commands about the service itself: `serve` and `doctor`."""
+
+from typing import Annotated
+
+import typer
+
+from agent.cli.terminal import AsJson, print_json
+
+
+def serve(port: Annotated[int, typer.Option(min=1, max=65_535)] = 8000) -> None:
+    """Serve the HTTP endpoint on this machine's loopback address."""
+    import uvicorn
+
+    uvicorn.run(
+        "server:create_app",
+        factory=True,
+        host="127.0.0.1",
+        port=port,
+        log_level="warning",
+        timeout_graceful_shutdown=10,
+        server_header=False,
+    )
+
+
+def doctor(*, as_json: AsJson = False) -> None:
+    """Print every setting, where it comes from, and whether what it points to answers."""
+    from dataclasses import asdict
+
+    from agent.doctor import examine, list_settings
+    from agent.settings import load_settings
+
+    settings = load_settings()
+    lines, findings = list_settings(settings), examine(settings)
+    if as_json:
+        found = {
+            "settings": [asdict(line) for line in lines],
+            "findings": [asdict(f) for f in findings],
+        }
+        print_json(found)
+    else:
+        for line in lines:
+            typer.echo(f"{line.name:<24} {line.value}  ({line.origin})  {line.description}")
+        for finding in findings:
+            typer.echo(f"{'ok  ' if finding.ok else 'FAIL'} {finding.what}: {finding.detail}")
+    if not all(finding.ok for finding in findings):
+        raise typer.Exit(1)

@@ -1,0 +1,88 @@
+"""What the commands share: opening what they need, reading texts, printing JSON."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from agent.assistant import Assistant
+    from agent.knowledge import Knowledge
+    from agent.stores import Stores
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Course = Annotated[str, typer.Option(help="Use this course's past assignments too.")]
+
+
+@contextmanager
+def open_assistant() -> Iterator["Assistant"]:
+    """Open the whole assistant."""
+    from agent.assistant import Assistant
+    from agent.settings import load_settings
+
+    with Assistant(load_settings()) as assistant:
+        yield assistant
+
+
+@contextmanager
+def open_stores() -> Iterator["Stores"]:
+    """Open the records alone."""
+    from agent.settings import load_settings
+    from agent.stores import Stores
+
+    stores = Stores.open(load_settings())
+    try:
+        yield stores
+    finally:
+        stores.close()
+
+
+@contextmanager
+def open_knowledge() -> Iterator["Knowledge"]:
+    """Open the index alone."""
+    from agent.knowledge import Knowledge
+    from agent.settings import load_settings
+
+    knowledge = Knowledge(load_settings())
+    try:
+        yield knowledge
+    finally:
+        knowledge.close()
+
+
+def read_argument(text: str) -> str:
+    """Return a text argument, or standard input for `-`."""
+    if text != "-":
+        return text
+    from agent.errors import InputError
+
+    try:
+        return sys.stdin.buffer.read().decode("utf-8")
+    except UnicodeDecodeError:
+        raise InputError("Standard input is not UTF-8 text.") from None
+
+
+def read_file(path: Path) -> str:
+    """Return the text of an assignment file.
+
+    Raises:
+        DocumentError: it cannot be read as one document.
+    """
+    from agent.errors import InputError
+    from retrieval.documents import read_documents
+
+    if path.is_dir():
+        raise InputError(f"{path} is a folder. Name one assignment file.")
+    documents = list(read_documents(path))
+    if len(documents) != 1:
+        raise InputError(f"{path} holds {len(documents)} documents. Name a file with one.")
+    return documents[0].text
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON."""
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))

@@ -1,0 +1,168 @@
+"""How answers, runs and reports look on a terminal; in a pipe the same without colour."""
+
+from collections.abc import Sequence
+
+from rich.console import Console, Group, RenderableType
+from rich.markdown import Markdown
+from rich.syntax import Syntax
+from rich.table import Table
+from rich.text import Text
+
+from agent.answer import Answer, QuotedSource
+from agent.insight.usage import CategoryUsage, DailyUsage
+from agent.prices import NANO
+from agent.recording.run_store import Run
+from graphs.code import Code
+from graphs.plan import Plan
+
+_PASSAGE = 110
+"""Characters of a quoted passage that a list of sources shows."""
+
+
+def render_answer(answer: Answer) -> RenderableType:
+    """Show an answer with its sources and its footer."""
+    if answer.plan:
+        body = render_plan(answer.plan)
+    elif answer.code:
+        body = render_code(answer.code)
+    else:
+        body = Markdown(answer.text)
+    parts: list[RenderableType] = [body]
+    if answer.sources:
+        parts += [Text(), render_sources(answer.sources)]
+    return Group(*parts, Text(), _footer(answer))
+
+
+def render_plan(plan: Plan) -> RenderableType:
+    """Show a plan as a table, its critical path marked."""
+    needs = plan.requirements
+    facts = [
+        f"{needs.programming_language}{f' with {needs.framework}' if needs.framework else ''}",
+        f"{needs.complexity} complexity",
+        f"due {needs.deadline}" if needs.deadline else "no deadline given",
+    ]
+    table = Table(title=f"Plan: {plan.title}", title_justify="left", title_style="bold")
+    for heading, right in (("", False), ("task", False), ("after", False), ("min", True)):
+        table.add_column(heading, justify="right" if right else "left")
+    table.add_column("tools")
+    number = {task.id: str(place) for place, task in enumerate(plan.tasks, 1)}
+    critical = set(plan.computed.critical_path)
+    for task in plan.tasks:
+        table.add_row(
+            f"{number[task.id]}{'*' if task.id in critical else ''}",
+            task.description,
+            ", ".join(number[other] for other in task.dependencies) or "-",
+            str(task.estimated_duration),
+            ", ".join(task.tool_requirements),
+            style="bold" if task.id in critical else None,
+        )
+    path = " -> ".join(number[step] for step in plan.computed.critical_path)
+    return Group(
+        table,
+        Text(" · ".join(facts)),
+        Text(
+            f"{plan.estimated_total_duration} minutes of work; * critical path {path}: "
+            f"{plan.computed.critical_minutes} minutes at least"
+        ),
+        _bullets("To hand in", needs.deliverables),
+        _bullets("Risks", plan.risk_factors),
+        _bullets("Done when", plan.success_criteria),
+    )
+
+
+def render_code(code: Code) -> RenderableType:
+    """Show generated files, then the notes."""
+    parts: list[RenderableType] = []
+    for file in code.files:
+        parts += [Text(file.path, style="bold"), Syntax(file.content, file.language or "text")]
+    return Group(*parts, _bullets("Notes", code.notes))
+
+
+def render_sources(sources: Sequence[QuotedSource]) -> RenderableType:
+    """List the past assignments that an answer rests on."""
+    lines = []
+    for source in sources:
+        passage = " ".join(source.passage.split())
+        cut = passage if len(passage) <= _PASSAGE else f"{passage[:_PASSAGE]}…"
+        lines.append(f"[{source.number}] {source.title} ({source.place}): {cut}")
+    return Text("Sources\n" + "\n".join(lines))
+
+
+def render_runs(runs: Sequence[Run]) -> RenderableType:
+    """Show model calls as a table."""
+    table = Table(title="Recorded model calls", title_justify="left", title_style="bold")
+    table.add_column("started (UTC)")
+    for heading in ("for", "task", "model", "status"):
+        table.add_column(heading)
+    for heading in ("in", "out", "cost $", "ms"):
+        table.add_column(heading, justify="right")
+    table.add_column("text")
+    table.add_column("run")
+    for run in runs:
+        table.add_row(
+            run.started_at[:19].replace("T", " "),
+            run.prompt_type or "?",
+            run.task_type or run.name,
+            run.model_served or run.model_asked or "?",
+            run.status,
+            _known(run.input_tokens),
+            _known(run.output_tokens),
+            _dollars(run.cost_nano_usd),
+            _known(None if run.latency_ms is None else round(run.latency_ms)),
+            run.content,
+            run.run_id,
+        )
+    return table
+
+
+def render_daily(usage: DailyUsage) -> RenderableType:
+    """Show a day's usage as the specification's table."""
+    table = Table(title=f"Daily usage {usage.day} (UTC)", title_justify="left", title_style="bold")
+    table.add_column("category")
+    for heading in ("count", "total tokens", "total cost", "unpriced"):
+        table.add_column(heading, justify="right")
+    for row in usage.categories:
+        table.add_row(*_usage_cells(row))
+    table.add_section()
+    table.add_row(*_usage_cells(usage.total), style="bold")
+    return table
+
+
+def make_console(*, error: bool = False) -> Console:
+    """Return a console that writes plain text into a pipe."""
+    return Console(stderr=error, highlight=False, soft_wrap=False)
+
+
+def _footer(answer: Answer) -> RenderableType:
+    used = answer.usage
+    cost = "unknown" if answer.cost_usd is None else f"${answer.cost_usd:.6f}"
+    lines = [
+        answer.notice,
+        f"{answer.model_served} · {_known(used.input_tokens)} + {_known(used.output_tokens)} "
+        f"tokens · cost {cost} · text {'recorded' if answer.text_recorded else 'not recorded'}",
+        f"run {answer.run_id} · thread {answer.thread_id}",
+    ]
+    if answer.assignment_id:
+        lines.append(f"assignment {answer.assignment_id}")
+    if answer.left_out:
+        lines.append(f"Left out for lack of room: {', '.join(answer.left_out)}")
+    return Text("\n".join(lines), style="dim")
+
+
+def _bullets(heading: str, items: Sequence[str]) -> RenderableType:
+    if not items:
+        return Text()
+    return Text("\n".join([heading, *(f"  - {item}" for item in items)]))
+
+
+def _usage_cells(row: CategoryUsage) -> tuple[str, ...]:
+    cost = f"${row.total_cost:.6f}"
+    return (row.category, str(row.count), f"{row.total_tokens:,}", cost, str(row.unpriced))
+
+
+def _known(value: int | None) -> str:
+    return "?" if value is None else str(value)
+
+
+def _dollars(nano: int | None) -> str:
+    return "?" if nano is None else f"{nano / NANO:.6f}"

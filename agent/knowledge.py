@@ -1,0 +1,113 @@
+"""The index of past assignments, opened when it is first needed and shared from then on."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from agent.errors import SettingsError
+from agent.settings import Settings
+from retrieval import Source
+
+if TYPE_CHECKING:
+    from retrieval.index import AddReport, AssignmentIndex, IndexStats
+
+
+class Knowledge:
+    """Searches and fills the index; embeddings and Chroma are loaded with the first use."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._index: AssignmentIndex | None = None
+        self._opening = threading.Lock()
+
+    async def retrieve(
+        self, query: str, *, course: str = "", attach: Literal["plan", "solution", ""] = ""
+    ) -> list[Source]:
+        """Find passages without holding up the event loop."""
+        return await asyncio.to_thread(self.search, query, course=course, attach=attach)
+
+    def search(
+        self,
+        query: str,
+        *,
+        course: str = "",
+        attach: Literal["plan", "solution", ""] = "",
+        limit: int = 4,
+    ) -> list[Source]:
+        """Find passages of past assignments, best first.
+
+        Raises:
+            IndexMissingError: nothing is indexed.
+        """
+        return self.index.search(query, course=course, attach=attach, limit=limit)
+
+    def add(self, path: Path, *, course: str = "") -> "AddReport":
+        """Index a file or a folder; what is there unchanged stays as it is.
+
+        Raises:
+            DocumentError: a file cannot be read as a document.
+        """
+        from retrieval.documents import read_documents
+
+        return self.index.add(read_documents(path, course=course))
+
+    def rebuild(self) -> int:
+        """Embed everything again with the embedding that is configured, and count the chunks."""
+        from retrieval.embeddings import LocalEmbeddings
+        from retrieval.index import AssignmentIndex
+
+        self.close()
+        embeddings = LocalEmbeddings()
+        self._index = AssignmentIndex.rebuild(
+            self._settings.index_path, embeddings, embeddings.identity
+        )
+        return self._index.stats().chunks
+
+    def stats(self) -> "IndexStats":
+        """Say what the index holds."""
+        return self.index.stats()
+
+    @property
+    def index(self) -> "AssignmentIndex":
+        """The open index."""
+        with self._opening:
+            if self._index is None:
+                from retrieval.embeddings import LocalEmbeddings
+                from retrieval.index import AssignmentIndex
+
+                embeddings = LocalEmbeddings()
+                self._index = AssignmentIndex.open(
+                    self._settings.index_path, embeddings, embeddings.identity
+                )
+            return self._index
+
+    def close(self) -> None:
+        """Give the index's files back."""
+        with self._opening:
+            if self._index is not None:
+                self._index.close()
+                self._index = None
+
+
+def bundled_assignments() -> Path:
+    """Return the folder of past assignments that come with the project.
+
+    Raises:
+        SettingsError: they were not installed.
+    """
+    for folder in _places():
+        if folder.is_dir():
+            return folder
+    raise SettingsError(
+        "The bundled past assignments are missing from this installation. "
+        "Index your own instead: assist index add PATH"
+    )
+
+
+def _places() -> Iterator[Path]:
+    package = Path(str(files("agent")))
+    yield package / "examples"
+    yield package.parent / "examples" / "past-assignments"

@@ -1,0 +1,1 @@
+"""Who may be written down, and for how long."""

@@ -1,0 +1,281 @@
+"""The one callback handler: it turns LangChain's events into rows of the run store.
+
+A failure to record is a failure of the run: nothing is acknowledged without its record.
+It knows consent and prices by the two functions it is given.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.outputs import ChatGeneration, LLMResult
+
+from agent.database import utc_now
+from agent.prices import PriceList
+from agent.recording.run_store import RunStore, Status
+
+_PARAMETERS = ("temperature", "top_p", "max_tokens", "max_completion_tokens", "seed", "stop")
+_CANCELLED = (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt)
+
+
+@dataclass(slots=True)
+class _OpenRun:
+    """What has to be remembered of a model call until it ends."""
+
+    started: float
+    keeps_text: bool
+    provider: str
+    model: str
+    started_at: str
+    first_token_ms: float | None = None
+    pieces: list[str] = field(default_factory=list)
+
+
+class RecordingHandler(BaseCallbackHandler):
+    """Records the root run and every LLM run below it, whoever invokes the graph."""
+
+    raise_error = True
+
+    def __init__(
+        self,
+        store: RunStore,
+        *,
+        prices: PriceList,
+        default_user: str,
+        has_consent: Callable[[str], bool],
+    ) -> None:
+        self._store = store
+        self._prices = prices
+        self._default_user = default_user
+        self._has_consent = has_consent
+        self._traces: dict[UUID, UUID] = {}
+        """Each open run below a root, and that root."""
+        self._open: dict[UUID, _OpenRun] = {}
+
+    def on_chain_start(
+        self,
+        serialized: dict[str, Any] | None,
+        inputs: Any,
+        *,
+        run_id: UUID,
+        parent_run_id: UUID | None = None,
+        metadata: dict[str, Any] | None = None,
+        name: str = "chain",
+        **_: Any,
+    ) -> None:
+        """Open the root's row; of the runs below, remember only whose they are."""
+        if parent_run_id is not None:
+            self._traces[run_id] = self._traces.get(parent_run_id, parent_run_id)
+            return
+        self._traces[run_id] = run_id
+        row = self._row("chain", name, run_id, None, metadata or {})
+        self._store.start({**row, "content": "not text"})
+
+    def on_chain_end(
+        self, outputs: Any, *, run_id: UUID, parent_run_id: UUID | None = None, **_: Any
+    ) -> None:
+        """Settle the root, and name the request's category where it came late."""
+        if parent_run_id is not None:
+            self._traces.pop(run_id, None)
+            return
+        kind = outputs.get("prompt_type") if isinstance(outputs, Mapping) else None
+        if kind:
+            self._store.complete(str(run_id), prompt_type=kind)
+        self._end_root(run_id, "done", None)
+
+    def on_chain_error(
+        self, error: BaseException, *, run_id: UUID, parent_run_id: UUID | None = None, **_: Any
+    ) -> None:
+        """Settle the root, and whatever a cancelled call left open below it."""
+        if parent_run_id is not None:
+            self._traces.pop(run_id, None)
+            return
+        self._end_root(run_id, _status_of(error), type(error).__name__)
+
+    def on_chat_model_start(
+        self,
+        serialized: dict[str, Any] | None,
+        messages: list[list[BaseMessage]],
+        *,
+        run_id: UUID,
+        parent_run_id: UUID | None = None,
+        metadata: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Open a model call's row, before the provider is asked."""
+        prompt = flatten(messages[0]) if messages else ""
+        self._start_llm(run_id, parent_run_id, metadata or {}, kwargs, prompt)
+
+    def on_llm_start(
+        self,
+        serialized: dict[str, Any] | None,
+        prompts: list[str],
+        *,
+        run_id: UUID,
+        parent_run_id: UUID | None = None,
+        metadata: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Open the row of a text model's call."""
+        self._start_llm(run_id, parent_run_id, metadata or {}, kwargs, "\n\n".join(prompts))
+
+    def on_llm_new_token(
+        self, token: str | list[str | dict[str, Any]], *, run_id: UUID, **_: Any
+    ) -> None:
+        """Note when the first token came, and keep the text in case the stream is cut."""
+        if (run := self._open.get(run_id)) is None:
+            return
+        if run.first_token_ms is None:
+            run.first_token_ms = _ms_since(run.started)
+        if run.keeps_text and isinstance(token, str):
+            run.pieces.append(token)
+
+    def on_llm_end(self, response: LLMResult, *, run_id: UUID, **_: Any) -> None:
+        """Settle a model call with its tokens and its cost."""
+        self._settle_llm(run_id, "done", response, None)
+
+    def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
+        """Settle a model call that failed or was stopped, with the text that had come."""
+        response = kwargs.get("response")
+        self._settle_llm(run_id, _status_of(error), response, type(error).__name__)
+
+    def _start_llm(
+        self,
+        run_id: UUID,
+        parent_run_id: UUID | None,
+        metadata: dict[str, Any],
+        kwargs: dict[str, Any],
+        prompt: str,
+    ) -> None:
+        self._traces[run_id] = self._traces.get(parent_run_id or run_id, parent_run_id or run_id)
+        provider = str(metadata.get("ls_provider") or "")
+        asked = str(metadata.get("ls_model_name") or "")
+        row = self._row("llm", str(kwargs.get("name") or "llm"), run_id, parent_run_id, metadata)
+        keeps_text = self._has_consent(row["user_id"])
+        parameters = kwargs.get("invocation_params") or {}
+        self._open[run_id] = _OpenRun(
+            started=time.perf_counter(),
+            keeps_text=keeps_text,
+            provider=provider,
+            model=asked,
+            started_at=row["started_at"],
+        )
+        self._store.start(
+            {
+                **row,
+                "model_asked": metadata.get("model_asked") or f"{provider}:{asked}",
+                "parameters": {
+                    name: parameters[name] for name in _PARAMETERS if name in parameters
+                },
+                "content": "kept" if keeps_text else "no consent",
+                "prompt": prompt if keeps_text else None,
+            }
+        )
+
+    def _row(
+        self,
+        run_type: str,
+        name: str,
+        run_id: UUID,
+        parent_run_id: UUID | None,
+        metadata: Mapping[str, Any],
+    ) -> dict[str, Any]:
+        return {
+            "run_id": str(run_id),
+            "trace_id": str(self._traces[run_id]),
+            "parent_run_id": str(parent_run_id) if parent_run_id else None,
+            "run_type": run_type,
+            "name": name,
+            "status": "started",
+            "started_at": utc_now(),
+            "user_id": str(metadata.get("user_id") or self._default_user),
+            "thread_id": metadata.get("thread_id"),
+            "assignment_id": metadata.get("assignment_id"),
+            "course": metadata.get("course"),
+            "prompt_type": metadata.get("prompt_type"),
+            "task_type": metadata.get("task_type"),
+            "prompt_version": metadata.get("prompt"),
+            "prompt_digest": metadata.get("prompt_digest"),
+            "left_out": metadata.get("left_out"),
+        }
+
+    def _settle_llm(
+        self, run_id: UUID, status: Status, response: LLMResult | None, error: str | None
+    ) -> None:
+        run = self._open.pop(run_id, None)
+        self._traces.pop(run_id, None)
+        if run is None:
+            return
+        message = _message_of(response)
+        text = _text_of(response, message) or "".join(run.pieces)
+        usage = message.usage_metadata if message else None
+        details = message.response_metadata if message else {}
+        served = str(details.get("model_name") or run.model)
+        price = self._prices.price(
+            provider=run.provider,
+            model=served,
+            usage=usage,
+            at=datetime.fromisoformat(run.started_at),
+        )
+        self._store.settle(
+            str(run_id),
+            {
+                "status": status,
+                "error": error,
+                "ended_at": utc_now(),
+                "latency_ms": _ms_since(run.started),
+                "first_token_ms": run.first_token_ms,
+                "model_served": served if message else None,
+                "model_version": details.get("system_fingerprint"),
+                "finish_reason": details.get("finish_reason"),
+                "input_tokens": usage["input_tokens"] if usage else None,
+                "output_tokens": usage["output_tokens"] if usage else None,
+                "usage_details": dict(usage) if usage else None,
+                "cost_nano_usd": price.nano_usd,
+                "price_reference": price.reference,
+                "response": text if run.keeps_text else None,
+            },
+        )
+
+    def _end_root(self, run_id: UUID, status: Status, error: str | None) -> None:
+        trace = self._traces.pop(run_id, run_id)
+        for child in [child for child, root in self._traces.items() if root == trace]:
+            self._settle_llm(child, status if status != "done" else "cancelled", None, error)
+            self._traces.pop(child, None)
+        self._store.settle_open(str(run_id), status, error=error)
+
+
+def flatten(messages: Sequence[BaseMessage]) -> str:
+    """Write messages as the record holds them: blocks of `role: text`."""
+    return "\n\n".join(f"{message.type}: {message.text}" for message in messages)
+
+
+def _message_of(response: LLMResult | None) -> AIMessage | None:
+    first = _first_generation(response)
+    message = first.message if isinstance(first, ChatGeneration) else None
+    return message if isinstance(message, AIMessage) else None
+
+
+def _text_of(response: LLMResult | None, message: AIMessage | None) -> str:
+    if message is not None:
+        return message.text or "\n".join(str(call["args"]) for call in message.tool_calls)
+    first = _first_generation(response)
+    return first.text if first else ""
+
+
+def _first_generation(response: LLMResult | None) -> Any:
+    return response.generations[0][0] if response and response.generations[0] else None
+
+
+def _status_of(error: BaseException) -> Status:
+    return "cancelled" if isinstance(error, _CANCELLED) else "error"
+
+
+def _ms_since(started: float) -> float:
+    return round((time.perf_counter() - started) * 1000, 3)

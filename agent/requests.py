@@ -1,0 +1,79 @@
+"""A request that was admitted, and what is refused before anything is spent on it."""
+
+import uuid
+from dataclasses import dataclass
+
+from agent.errors import InputError, TooLargeError
+from graphs.context import Context
+from graphs.state import PROMPT_TYPES, PromptType
+
+MAX_MESSAGE_BYTES = 1_000_000
+_SHOWN = 60
+"""Characters of a wrong value that an error repeats."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What runs: the student's words, under whose name, on which thread, in which run."""
+
+    message: str
+    run_id: uuid.UUID
+    thread_id: str
+    user_id: str
+    has_consent: bool
+    context: Context
+
+    @property
+    def assignment_id(self) -> str | None:
+        """The assignment the request names, if any."""
+        return self.context.assignment["assignment_id"] if self.context.assignment else None
+
+
+def check_prompt_type(value: str) -> PromptType | None:
+    """Return the kind of help asked for, `None` for `auto`.
+
+    Raises:
+        InputError: it is not a kind.
+    """
+    if value == "auto":
+        return None
+    for known in PROMPT_TYPES:
+        if value == known:
+            return known
+    raise InputError(
+        f"prompt_type {value[:_SHOWN]!r} is not known. Use one of: auto, {', '.join(PROMPT_TYPES)}."
+    )
+
+
+def check_text(message: str) -> None:
+    """Refuse what is not a text of a sensible size.
+
+    Raises:
+        InputError: it is empty or not text.
+        TooLargeError: it is more than `MAX_MESSAGE_BYTES`.
+    """
+    if not message.strip():
+        raise InputError("The message is empty. Type a question, a task or an assignment text.")
+    try:
+        size = len(message.encode("utf-8"))
+    except UnicodeEncodeError:
+        raise InputError("The message is not valid Unicode text. Send it as UTF-8.") from None
+    if size > MAX_MESSAGE_BYTES:
+        raise TooLargeError(
+            f"The message has {size:,} bytes; {MAX_MESSAGE_BYTES:,} is the most. "
+            "Send the part that matters."
+        )
+    if "\0" in message:
+        raise InputError("The message holds NUL characters, so it is not text. Send text.")
+
+
+def check_uuid(value: str, name: str) -> str:
+    """Return an id in its canonical form.
+
+    Raises:
+        InputError: it is not a UUID.
+    """
+    try:
+        return str(uuid.UUID(value))
+    except ValueError:
+        raise InputError(f"{name} {value[:_SHOWN]!r} is not a UUID.") from None

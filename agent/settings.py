@@ -1,0 +1,127 @@
+"""Every setting, and the only place that reads the environment."""
+
+import os
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal
+
+from dotenv import dotenv_values
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from agent.errors import SettingsError
+
+_PREFIX = "ASSIST_"
+_ENV_FILE = ".env"
+_FOR_TESTS = ("ASSIST_TEST_", "ASSIST_EVAL_")
+
+
+class Settings(BaseSettings):
+    """What an operator decides; a value given to `Settings(...)` beats the environment."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=_PREFIX,
+        env_file=_ENV_FILE,
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+    )
+
+    data_dir: Path = Field(
+        default_factory=lambda: Path.home() / ".assignment-assistant",
+        description="Where records, threads and the index of past assignments lie.",
+    )
+    database_url: str = Field(
+        default="",
+        description="SQLAlchemy URL of the records; empty: SQLite in the data directory.",
+    )
+    strong_model: str = Field(
+        default="",
+        description="`provider:model` for plans and code; empty: OpenAI with a key, else offline.",
+    )
+    fast_model: str = Field(
+        default="",
+        description="`provider:model` for chat and routing; empty: as above.",
+    )
+    embeddings: Literal["local"] = Field(
+        default="local", description="Which embedding the index is built with."
+    )
+    price_provider: str = Field(
+        default="",
+        description="Whose prices apply behind OPENAI_BASE_URL; empty: the price is unknown.",
+    )
+    model_timeout: float = Field(
+        default=120.0, gt=0, description="Seconds a model may take to answer."
+    )
+    openai_api_key: SecretStr | None = Field(
+        default=None, validation_alias="OPENAI_API_KEY", description="Key of the OpenAI API."
+    )
+    openai_base_url: str = Field(
+        default="",
+        validation_alias="OPENAI_BASE_URL",
+        description="Address of an OpenAI-compatible server.",
+    )
+    langsmith_tracing: bool = Field(
+        default=False,
+        validation_alias="LANGSMITH_TRACING",
+        description="Send traces of consenting people to LangSmith.",
+    )
+
+    @property
+    def records_url(self) -> str:
+        """The SQLAlchemy URL of the records."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'records.db'}"
+
+    @property
+    def checkpoints_path(self) -> Path:
+        """The SQLite file that keeps threads."""
+        return self.data_dir / "threads.db"
+
+    @property
+    def index_path(self) -> Path:
+        """The folder of the Chroma index."""
+        return self.data_dir / "index"
+
+
+def load_settings(**given: Any) -> Settings:
+    """Read the settings from arguments, the environment, `.env` and defaults, in this order.
+
+    Raises:
+        SettingsError: a name is unknown or a value does not fit; values are not repeated.
+    """
+    _refuse_unknown_names()
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        name = variable_name(str(first["loc"][0]))
+        raise SettingsError(
+            f"{name}: {first['msg']}. Run 'assist doctor' for all settings."
+        ) from None
+
+
+def variable_name(field_name: str) -> str:
+    """Return the environment variable of a field."""
+    field = Settings.model_fields.get(field_name)
+    if field is None:
+        return field_name
+    return str(field.validation_alias or f"{_PREFIX}{field_name.upper()}")
+
+
+def origin(field_name: str) -> str:
+    """Say where a setting's value comes from: the environment, `.env`, or its default."""
+    name = variable_name(field_name)
+    if os.environ.get(name):
+        return "environment"
+    return _ENV_FILE if dotenv_values(_ENV_FILE).get(name) else "default"
+
+
+def _refuse_unknown_names() -> None:
+    known = {variable_name(field) for field in Settings.model_fields}
+    for name in (*os.environ, *dotenv_values(_ENV_FILE)):
+        if not name.startswith(_PREFIX) or name.startswith(_FOR_TESTS) or name in known:
+            continue
+        nearest = get_close_matches(name, known, n=1, cutoff=0.5)
+        hint = f" Did you mean {nearest[0]}?" if nearest else ""
+        raise SettingsError(f"{name} is not a setting.{hint} Run 'assist doctor' for the list.")

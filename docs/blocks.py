@@ -1,0 +1,121 @@
+"""The parts of the pages that code writes; `make docs` renews them, `make check` compares them."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from datetime import date
+from importlib.resources import files
+from io import StringIO
+from pathlib import Path
+
+DAY = date(2026, 11, 22)
+"""The day on which the transcript is played."""
+WIDTH = 100
+ROOT = Path(__file__).parents[1]
+_UUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
+
+
+def graph() -> str:
+    """Draw the graph from the code that runs."""
+    from graphs.build import build_graph
+    from tests.fakes import ScriptedChatModel, make_services
+
+    drawing = build_graph(make_services(ScriptedChatModel(replies=[]))).get_graph().draw_mermaid()
+    body = drawing.split("---\n")[-1].strip()
+    return f"```mermaid\n{body}\n```\n"
+
+
+def transcript() -> str:
+    """Play the demo on the offline model and return what it prints; ids and times vary."""
+    from rich.console import Console
+
+    from agent.assistant import Assistant
+    from agent.demo import run_demo
+    from agent.settings import Settings
+
+    with tempfile.TemporaryDirectory() as folder:
+        screen = StringIO()
+        console = Console(file=screen, width=WIDTH, highlight=False, color_system=None)
+        with Assistant(Settings(data_dir=Path(folder)), today=lambda: DAY) as assistant:
+            run_demo(assistant, console)
+        text = screen.getvalue().replace(folder, "~/.assignment-assistant")
+    return f"```text\n{_steady(text)}\n```\n"
+
+
+def help_pages() -> str:
+    """Return the help of every command."""
+    pages = [_help(), *(_help(*command.split()) for command in _commands())]
+    return "\n".join(pages)
+
+
+def settings_table() -> str:
+    """List every setting with its default and meaning."""
+    from agent.settings import Settings, variable_name
+
+    rows = ["| setting | default | meaning |", "|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        factory = field.default_factory is not None
+        default = "`~/.assignment-assistant`" if factory else f"`{field.default}`"
+        shown = "-" if field.default in ("", None) and not factory else default
+        rows.append(f"| `{variable_name(name)}` | {shown} | {field.description} |")
+    return "\n".join(rows) + "\n"
+
+
+def consent_wording() -> str:
+    """Return the wording that people agree to."""
+    return (files("agent.privacy") / "consent-v1.md").read_text("utf-8")
+
+
+def startup_table() -> str:
+    """Return the figures of the last run of `benchmarks/startup.py`."""
+    result = json.loads((ROOT / "benchmarks" / "startup.json").read_text("utf-8"))
+    median = result["median"]
+    rows = ["| | bare FastAPI + LangGraph | Assignment Assistant |", "|---|---:|---:|"]
+    for name, label in (
+        ("live_cpu_s", "CPU seconds to `/live`"),
+        ("live_wall_s", "seconds to `/live`"),
+        ("ready_cpu_s", "CPU seconds to `/ready`"),
+        ("ready_wall_s", "seconds to `/ready`"),
+        ("rss_mib", "MiB of memory after the first answer"),
+    ):
+        bare = median["bare"].get(name, "-")
+        rows.append(f"| {label} | {bare} | {median['assistant'][name]} |")
+    ratio = f"`/live` costs {median['live_cpu_ratio']} times the bare app's CPU, pair by pair."
+    return "\n".join(rows) + f"\n\n{ratio} Median of {len(result['rounds']['bare'])} rounds.\n"
+
+
+def _steady(text: str) -> str:
+    """Replace what differs from run to run, keeping every column where it is."""
+    text = _UUID.sub("00000000-0000-0000-0000-000000000000", text)
+    text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", f"{DAY} 12:00:00", text)
+    return "\n".join(line.rstrip() for line in text.splitlines()).strip()
+
+
+def _commands() -> list[str]:
+    import typer
+
+    from agent.cli import app
+
+    names = []
+    for name, command in sorted(typer.main.get_command(app).commands.items()):  # type: ignore[attr-defined]  # a group
+        inner = getattr(command, "commands", {})
+        names += [name, *(f"{name} {sub}" for sub in sorted(inner))]
+    return names
+
+
+def _help(*command: str) -> str:
+    environment = {**os.environ, "COLUMNS": "90", "TERM": "dumb", "NO_COLOR": "1"}
+    result = subprocess.run(
+        [sys.executable, "-m", "agent.cli", *command, "--help"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    )
+    text = "\n".join(line.rstrip() for line in result.stdout.splitlines()).strip()
+    text = text.replace("python -m agent.cli", "assist")
+    return f"### `assist {' '.join(command)}`\n\n```text\n{text}\n```\n".replace("assist `", "assist`")

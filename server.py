@@ -1,0 +1,237 @@
+"""The door: FastAPI over the Assistant. It knows HTTP and nothing else.
+
+The process answers `/live` at once; what is heavy is loaded beside it, and `/ready` says
+honestly whether a request could be answered now.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from http import HTTPStatus
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, JSONResponse
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from starlette.exceptions import HTTPException
+
+from agent.answer import Answer
+from agent.errors import AssistantError, translate
+from agent.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from agent.assistant import AsyncAssistant
+
+_MAX_MESSAGE = 1_000_000
+_MAX_BODY = 2_100_000
+"""Bytes of a request: the longest message with every character escaped as JSON, and the rest."""
+_SHOWN = 40
+"""Characters of a field's name that an error repeats."""
+_REFUSALS = (404, 409, 413, 422, 502, 503)
+_WRONG = "is not what is expected here; see /docs"
+_SENTENCES = {
+    "missing": "is missing",
+    "extra_forbidden": "is not a field of this request",
+    "string_too_short": "is empty",
+    "string_too_long": "is too long",
+    "string_type": "has to be a string",
+    "value_error": "is empty or not text",
+    "json_invalid": "is not valid JSON",
+    "literal_error": "has to be one of the values listed in /docs",
+}
+_HOME = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>Assignment Assistant</title>
+<style>body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:2rem auto;padding:0 1rem}
+pre{background:#f4f4f4;padding:.8rem;overflow:auto}</style>
+<h1>Assignment Assistant</h1>
+<p>Plans, answers and code for programming assignments, grounded in past ones.
+All of it is AI-generated: check it, and hand in only what you understand.</p>
+<pre>curl -s localhost:8000/ask -H 'content-type: application/json' \\
+  -d '{"message": "How should I test a REST API?"}'</pre>
+<ul>
+<li><code>POST /ask</code>: <code>message</code>, and where you want
+<code>prompt_type</code> (auto, planning, chat, codegen), <code>assignment_id</code>,
+<code>thread_id</code>, <code>course</code>, <code>model</code></li>
+<li><a href="/docs">/docs</a>: every field; <a href="/openapi.json">/openapi.json</a></li>
+<li><a href="/live">/live</a>, <a href="/ready">/ready</a>: probes</li>
+</ul></html>
+"""
+router = APIRouter()
+
+
+class Ask(BaseModel):
+    """What a student asks for."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    message: str = Field(min_length=1, max_length=_MAX_MESSAGE)
+    prompt_type: Literal["auto", "planning", "chat", "codegen"] = "auto"
+    assignment_id: str | None = Field(default=None, max_length=64)
+    thread_id: str | None = Field(default=None, max_length=64)
+    course: str = Field(default="", max_length=64)
+    model: str = Field(default="", max_length=100)
+
+    @field_validator("message")
+    @classmethod
+    def _is_text(cls, value: str) -> str:
+        if not value.strip() or "\0" in value:
+            message = "is empty or not text"
+            raise ValueError(message)
+        return value
+
+
+class Problem(BaseModel):
+    """What went wrong, in a sentence that says what to do."""
+
+    code: str
+    message: str
+    run_id: str | None = None
+
+
+class Refusal(BaseModel):
+    """The body of every answer that is not a success."""
+
+    error: Problem
+
+
+class _Opening:
+    """The assistant while it is being opened, once it is open, and why it cannot be."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._task: asyncio.Task[None] | None = None
+        self._closing = asyncio.Event()
+        self._opened: asyncio.Future[AsyncAssistant] = asyncio.get_running_loop().create_future()
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._live())
+
+    async def stop(self) -> None:
+        self._closing.set()
+        if self._task is not None:
+            await self._task
+
+    async def get(self) -> "AsyncAssistant":
+        """Wait for the open assistant, or raise what kept it from opening."""
+        return await asyncio.shield(self._opened)
+
+    @property
+    def is_done(self) -> bool:
+        return self._opened.done()
+
+    async def _live(self) -> None:
+        try:
+            module = await asyncio.to_thread(_load_assistant)
+            async with module.AsyncAssistant(self._settings) as assistant:
+                with suppress(AssistantError):
+                    await assistant.warm()
+                self._opened.set_result(assistant)
+                await self._closing.wait()
+        except Exception as error:  # noqa: BLE001 - whoever waits for it raises it
+            if not self._opened.done():
+                self._opened.set_exception(error)
+
+
+def _load_assistant() -> Any:
+    import agent.assistant
+
+    return agent.assistant
+
+
+async def _assistant(request: Request) -> "AsyncAssistant":
+    opening: _Opening = request.app.state.opening
+    return await opening.get()
+
+
+OpenAssistant = Annotated["AsyncAssistant", Depends(_assistant)]
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Make the app; what it needs is opened when it starts and closed when it stops."""
+    chosen = settings or load_settings()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.opening = opening = _Opening(chosen)
+        opening.start()
+        yield
+        await opening.stop()
+
+    app = FastAPI(
+        title="Assignment Assistant",
+        version=version("assignment-assistant"),
+        summary="Plans, answers and code for programming assignments, grounded in past ones.",
+        lifespan=lifespan,
+        max_body_size=_MAX_BODY,
+    )
+    app.add_exception_handler(RequestValidationError, _refuse)
+    app.add_exception_handler(HTTPException, _refuse)
+    app.add_exception_handler(AssistantError, _fail)
+    app.add_exception_handler(Exception, _fail)
+    app.include_router(router)
+    return app
+
+
+@router.post("/ask", responses={code: {"model": Refusal} for code in _REFUSALS})
+async def ask(wanted: Ask, assistant: OpenAssistant) -> Answer:
+    """Answer a request: a plan, an answer with sources, or code; recorded before it is sent."""
+    return await assistant.ask(
+        wanted.message,
+        prompt_type=wanted.prompt_type,
+        assignment_id=wanted.assignment_id,
+        thread_id=wanted.thread_id,
+        course=wanted.course,
+        model=wanted.model,
+    )
+
+
+@router.get("/live")
+async def live() -> dict[str, str]:
+    """Say that the process answers."""
+    return {"status": "live"}
+
+
+@router.get("/ready", responses={503: {}})
+async def ready(request: Request) -> JSONResponse:
+    """Say whether a request could be answered now, and if not, why."""
+    opening: _Opening = request.app.state.opening
+    if not opening.is_done:
+        return JSONResponse({"status": "starting"}, 503)
+    try:
+        assistant = await opening.get()
+        stats = await asyncio.to_thread(assistant.knowledge.stats)
+    except Exception as error:  # noqa: BLE001 - whatever keeps us from answering is the answer here
+        return JSONResponse({"status": "failed", "reason": str(translate(error))}, 503)
+    if not stats.documents:
+        return JSONResponse({"status": "no index", "reason": "Run: assist index add PATH"}, 503)
+    return JSONResponse({"status": "ready", "documents": stats.documents})
+
+
+@router.get("/", response_class=HTMLResponse, include_in_schema=False)
+async def home() -> str:
+    """Show one screen of help."""
+    return _HOME
+
+
+async def _refuse(_: Request, error: Exception) -> JSONResponse:
+    """Name the field that is wrong and never repeat what stood in it."""
+    if isinstance(error, RequestValidationError):
+        first = error.errors()[0]
+        place = ".".join(str(part)[:_SHOWN] for part in first["loc"] if part != "body")
+        place = place.encode("ascii", "replace").decode() or "body"
+        return _problem(422, "invalid_input", f"{place}: {_SENTENCES.get(first['type'], _WRONG)}")
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    return _problem(status, "http", HTTPStatus(status).phrase)
+
+
+async def _fail(_: Request, error: Exception) -> JSONResponse:
+    known = translate(error)
+    return _problem(known.status, known.code, str(known), run_id=known.run_id)
+
+
+def _problem(status: int, code: str, message: str, *, run_id: str | None = None) -> JSONResponse:
+    body = {"code": code, "message": message, **({"run_id": run_id} if run_id else {})}
+    headers = {"Retry-After": "5"} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
+    return JSONResponse({"error": body}, status, headers=headers)

@@ -1,0 +1,205 @@
+"""One row a run: started before the call, settled after it, whatever happens between."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessage, HumanMessage
+from pydantic import PrivateAttr
+
+from agent.database import Database
+from agent.errors import StorageError
+from agent.prices import PriceList
+from agent.recording.handler import RecordingHandler
+from agent.recording.run_store import Run, RunStore
+from graphs.build import AssistantGraph, build_graph
+from tests.fakes import ScriptedChatModel, make_services, reply
+
+REQUEST: Any = {"messages": [HumanMessage("what is a dict")]}
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    """A real SQLite file."""
+    opened = Database.open(f"sqlite:///{tmp_path / 'records.db'}")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def store(database: Database) -> RunStore:
+    """A store in it."""
+    return RunStore(database)
+
+
+def handler_for(store: RunStore, *, consent: bool = True) -> RecordingHandler:
+    """Make a handler for one person."""
+    return RecordingHandler(
+        store, prices=PriceList(), default_user="u1", has_consent=lambda _: consent
+    )
+
+
+def recorded(model: Any, handler: RecordingHandler) -> AssistantGraph:
+    """Make a graph that is recorded."""
+    return build_graph(make_services(model)).with_config({"callbacks": [handler]})
+
+
+def all_runs(database: Database) -> list[Run]:
+    """Read every row."""
+    with database.begin() as session:
+        runs = session.query(Run).order_by(Run.started_at).all()
+        session.expunge_all()
+        return runs
+
+
+def test_llm_run_is_recorded_when_the_graph_runs(store: RunStore) -> None:
+    """Tokens, cost in nano-dollars, price reference, times, prompt version: all on one row."""
+    recorded(ScriptedChatModel(replies=[reply("A map.")]), handler_for(store)).invoke(REQUEST)
+    (run,) = store.latest(10)
+    assert (run.status, run.prompt_type, run.task_type) == ("done", "chat", "chat_answer")
+    assert (run.input_tokens, run.output_tokens) == (1_000, 500)
+    assert run.cost_nano_usd == 7_500_000
+    assert run.price_reference is not None
+    assert "openai:gpt-4o" in run.price_reference
+    assert (run.model_asked, run.model_served) == ("openai:gpt-4o", "gpt-4o-2024-08-06")
+    assert run.prompt_version == "chat/v1"
+    assert run.response == "A map."
+    assert run.prompt is not None
+    assert run.prompt.startswith("system: You are")
+    assert run.latency_ms is not None
+    assert run.started_at.endswith("Z")
+
+
+def test_root_is_settled_when_the_graph_ends(database: Database, store: RunStore) -> None:
+    """The root run has its own row, and the model call hangs below its trace."""
+    recorded(ScriptedChatModel(replies=[reply("A map.")]), handler_for(store)).invoke(REQUEST)
+    root, call = all_runs(database)
+    assert (root.run_type, root.status, root.prompt_type) == ("chain", "done", "chat")
+    assert call.trace_id == root.run_id
+    assert root.ended_at is not None
+
+
+def test_no_text_is_kept_when_nobody_consented(store: RunStore) -> None:
+    """Without consent the call is counted and priced, and holds no word."""
+    model = ScriptedChatModel(replies=[reply("A map.")])
+    recorded(model, handler_for(store, consent=False)).invoke(REQUEST)
+    (run,) = store.latest(10)
+    assert (run.prompt, run.response, run.content) == (None, None, "no consent")
+    assert run.cost_nano_usd == 7_500_000
+
+
+def test_routing_call_gets_the_category_when_it_becomes_known(store: RunStore) -> None:
+    """The call that decided the category is filed under it."""
+    model = ScriptedChatModel(replies=[reply('{"prompt_type": "chat"}'), reply("Hi.")])
+    question: Any = {"messages": [HumanMessage("skip the plan and give me the code")]}
+    recorded(model, handler_for(store)).invoke(question)
+    assert [(r.task_type, r.prompt_type) for r in store.oldest_first()] == [
+        ("routing", "chat"),
+        ("chat_answer", "chat"),
+    ]
+
+
+def test_failed_call_is_settled_when_the_model_raises(database: Database, store: RunStore) -> None:
+    """The kind of error is kept, its text is not; unknown cost is NULL."""
+    model = ScriptedChatModel(replies=[RuntimeError("secret prompt text")])
+    with pytest.raises(RuntimeError):
+        recorded(model, handler_for(store)).invoke(REQUEST)
+    root, call = all_runs(database)
+    assert (root.status, call.status) == ("error", "error")
+    assert call.error == "RuntimeError"
+    assert call.cost_nano_usd is None
+    assert "secret" not in repr(vars(call))
+
+
+def test_unknown_usage_is_null_when_the_server_is_silent(store: RunStore) -> None:
+    """No usage: no tokens and no cost, and the reason."""
+    silent = AIMessage("A map.", response_metadata={"model_name": "gpt-4o"})
+    recorded(ScriptedChatModel(replies=[silent]), handler_for(store)).invoke(REQUEST)
+    (run,) = store.latest(1)
+    assert (run.input_tokens, run.cost_nano_usd) == (None, None)
+    assert run.price_reference == "unknown: the server reported no usage"
+
+
+def test_version_and_parameters_are_kept_when_the_server_names_them(store: RunStore) -> None:
+    """The fingerprint, the finish reason and the sampling parameters stand on the row."""
+    named = reply("Hi.", system_fingerprint="fp_1")
+    recorded_model = ScriptedChatModel(replies=[named], temperature=0.2)
+    recorded_model.invoke("hello", config={"callbacks": [handler_for(store)]})
+    (run,) = store.latest(1)
+    assert run.model_version == "fp_1"
+    assert run.finish_reason == "stop"
+    assert run.parameters == {"temperature": 0.2}
+
+
+def test_tokens_are_counted_when_streamed(store: RunStore) -> None:
+    """A streamed call has the same tokens, and the time to its first one."""
+    graph = recorded(ScriptedChatModel(replies=[reply("A map of keys.")]), handler_for(store))
+    assert list(graph.stream(REQUEST, stream_mode="messages"))
+    (run,) = store.latest(1)
+    assert (run.input_tokens, run.output_tokens, run.cost_nano_usd) == (1_000, 500, 7_500_000)
+    assert run.first_token_ms is not None
+    assert run.response == "A map of keys. "
+
+
+class SlowModel(ScriptedChatModel):
+    """Never answers, and says when it was asked."""
+
+    _asked: asyncio.Event = PrivateAttr(default_factory=asyncio.Event)
+
+    async def _agenerate(self, *_: Any, **__: Any) -> Any:
+        self._asked.set()
+        await asyncio.sleep(60)
+
+
+@pytest.mark.anyio
+async def test_open_runs_are_settled_when_the_task_is_cancelled(
+    database: Database, store: RunStore
+) -> None:
+    """LangChain tells the root alone; the call below is closed with it."""
+    model = SlowModel(replies=[])
+    task = asyncio.create_task(recorded(model, handler_for(store)).ainvoke(REQUEST))
+    await model._asked.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert [run.status for run in await asyncio.to_thread(all_runs, database)] == ["cancelled"] * 2
+
+
+@pytest.mark.anyio
+async def test_stream_is_cancelled_when_its_reader_leaves(
+    database: Database, store: RunStore
+) -> None:
+    """Breaking off a stream settles everything below it."""
+    graph = recorded(ScriptedChatModel(replies=[reply("one two three four")]), handler_for(store))
+    stream: Any = graph.astream(REQUEST, stream_mode="messages")
+    async for _ in stream:
+        break
+    await stream.aclose()
+    assert {run.status for run in await asyncio.to_thread(all_runs, database)} == {"cancelled"}
+
+
+def test_handler_records_a_bare_model_when_used_in_any_chain(store: RunStore) -> None:
+    """Outside of a graph a call is its own trace."""
+    model = ScriptedChatModel(replies=[reply("Hi.")])
+    model.invoke("hello", config={"callbacks": [handler_for(store)]})
+    (run,) = store.latest(1)
+    assert run.trace_id == run.run_id
+    assert run.model_asked == "openai:gpt-4o"
+
+
+def test_rows_are_not_doubled_when_two_handlers_listen(store: RunStore) -> None:
+    """The run's id is the key."""
+    model = ScriptedChatModel(replies=[reply("Hi.")])
+    model.invoke("hello", config={"callbacks": [handler_for(store), handler_for(store)]})
+    assert len(store.latest(10)) == 1
+
+
+def test_run_fails_when_it_cannot_be_recorded(database: Database, store: RunStore) -> None:
+    """Nothing is answered without its record."""
+    graph = recorded(ScriptedChatModel(replies=[reply("Hi.")]), handler_for(store))
+    with database.begin() as session:
+        session.connection().exec_driver_sql("DROP TABLE runs")
+    with pytest.raises(StorageError, match="cannot be used"):
+        graph.invoke(REQUEST)

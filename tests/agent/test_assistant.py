@@ -1,0 +1,249 @@
+"""The assistant as its users have it: real stores, a real index, the real graph."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.assistant import Assistant, AsyncAssistant
+from agent.errors import (
+    AssistantError,
+    DraftError,
+    InputError,
+    ModelError,
+    NotFoundError,
+    NotIndexedError,
+    TooLargeError,
+)
+from agent.models.catalogue import ModelCatalogue
+from agent.settings import Settings
+from graphs.context import ChosenModel, ModelTask
+from tests.fakes import ScriptedChatModel, reply
+from tests.graphs.test_build import CYCLE, PLAN
+
+BRIEF = (
+    "# Word counter\nWrite a command line program in Python that counts words in a file.\n"
+    "- It ignores case.\n- It prints the ten most frequent words.\n"
+    "Hand in `wordcount.py` and `README.md` by 4 December 2026."
+)
+NOTE = "# Counting\n\nTo count words in Python, use collections.Counter and its most_common method."
+
+
+class OneModel(ModelCatalogue):
+    """A catalogue of one scripted model."""
+
+    def __init__(self, settings: Settings, *replies: Any) -> None:
+        super().__init__(settings)
+        self.model = ScriptedChatModel(
+            replies=[r if isinstance(r, Exception) else reply(r) for r in replies]
+        )
+
+    def choose(self, task: ModelTask, *, asked: str = "") -> ChosenModel:
+        """Return the scripted model."""
+        return ChosenModel("openai:gpt-4o", self.model, 100_000, 1_000)
+
+
+@pytest.fixture
+def indexed(settings: Settings, tmp_path: Path) -> Settings:
+    """Settings whose index holds one document."""
+    (tmp_path / "note.md").write_text(NOTE, "utf-8")
+    with Assistant(settings) as assistant:
+        assistant.knowledge.add(tmp_path / "note.md")
+    return settings
+
+
+@pytest.fixture
+def assistant(indexed: Settings) -> Iterator[Assistant]:
+    """An assistant on the offline model."""
+    with Assistant(indexed) as opened:
+        yield opened
+
+
+def scripted(settings: Settings, *replies: Any) -> Assistant:
+    """Make an assistant whose model gives these replies."""
+    return Assistant(settings, models=OneModel(settings, *replies))
+
+
+def test_plan_is_kept_with_its_assignment_when_made(assistant: Assistant) -> None:
+    """A plan has an assignment id, and the records of the request name it too."""
+    answer = assistant.ask(BRIEF, prompt_type="planning")
+    assert answer.plan is not None
+    assert answer.plan.requirements.programming_language == "python"
+    assert answer.plan.requirements.deadline is not None
+    assert answer.plan.requirements.deadline.startswith("2026-12-04")
+    stores = assistant.stores
+    (kept,) = stores.assignments.all_of(stores.user_id)
+    assert kept.assignment_id == answer.assignment_id
+    assert kept.title == "Word counter"
+    assert [run.assignment_id for run in stores.runs.of_trace(answer.run_id)] == [
+        answer.assignment_id
+    ]
+
+
+def test_answer_is_sourced_priced_and_marked_when_chatting(assistant: Assistant) -> None:
+    """Everything that is promised about an answer stands on it."""
+    answer = assistant.ask("How do I count words in Python?")
+    assert answer.prompt_type == "chat"
+    assert [source.title for source in answer.sources] == ["Counting"]
+    assert "[1]" in answer.text
+    assert "no language model" in answer.text.lower()
+    assert answer.ai_generated is True
+    assert answer.notice
+    assert answer.cost_usd == 0.0
+    assert answer.usage.input_tokens
+    assert answer.model_asked == "offline:offline-1"
+    root = assistant.stores.runs.get(answer.run_id)
+    assert root is not None
+    assert root.status == "done"
+
+
+def test_second_turn_sees_the_first_when_the_process_was_restarted(indexed: Settings) -> None:
+    """A thread outlives the process."""
+    with scripted(indexed, "Use a Counter.") as first:
+        thread = first.ask("How do I count words?").thread_id
+    models = OneModel(indexed, "With pytest.")
+    with Assistant(indexed, models=models) as second:
+        second.ask("And how is that tested?", thread_id=thread)
+    texts = [message.text for message in models.model.sent[0]]
+    assert "How do I count words?" in texts
+    assert "Use a Counter." in texts
+
+
+def test_question_knows_the_assignment_when_named(indexed: Settings) -> None:
+    """Title, current task and tools of the plan reach the model."""
+    models = OneModel(indexed, json.dumps(PLAN), "Fine.")
+    with Assistant(indexed, models=models) as assistant:
+        planned = assistant.ask(BRIEF, prompt_type="planning")
+        assistant.ask("How do I begin?", prompt_type="chat", assignment_id=planned.assignment_id)
+    message = models.model.sent[1][-1].text
+    assert "Word counter" in message
+    assert "Current task: Write the app" in message
+    assert "Available tools: fastapi" in message
+
+
+def test_cost_is_the_price_lists_when_a_model_is_paid(indexed: Settings) -> None:
+    """Two calls of 1,000 + 500 tokens of gpt-4o."""
+    with scripted(indexed, json.dumps(CYCLE), json.dumps(PLAN)) as assistant:
+        answer = assistant.ask(BRIEF, prompt_type="planning")
+    assert answer.cost_usd == 0.015
+    assert answer.usage.input_tokens == 2_000
+
+
+def test_draft_is_kept_when_the_model_answers_nonsense(indexed: Settings) -> None:
+    """Two failed drafts are a clear error, and nothing written is lost."""
+    with scripted(indexed, "Sorry, I would rather not.") as assistant:
+        with pytest.raises(DraftError, match="failed its check 2 times") as caught:
+            assistant.ask(BRIEF, prompt_type="planning")
+        (kept,) = assistant.stores.assignments.all_of(assistant.stores.user_id)
+    assert caught.value.run_id
+    assert kept.draft == "Sorry, I would rather not."
+    assert kept.plan is None
+
+
+def test_error_hides_its_cause_when_the_model_fails(indexed: Settings) -> None:
+    """The model and the kind of failure are named; the provider's words are not."""
+    with (
+        scripted(indexed, RuntimeError("key sk-123 and a prompt")) as assistant,
+        pytest.raises(ModelError, match=r"openai:gpt-4o failed \(RuntimeError\)") as caught,
+    ):
+        assistant.ask("What is a dict?")
+    assert "sk-123" not in str(caught.value)
+
+
+def test_failure_of_our_own_is_not_blamed_on_a_model(
+    indexed: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What nobody expected leaves as a bare sentence."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    with Assistant(indexed) as assistant:
+        monkeypatch.setattr(assistant.knowledge, "search", fail)
+        with pytest.raises(AssistantError, match=r"\(ZeroDivisionError\)") as caught:
+            assistant.ask("What is a dict?")
+    assert type(caught.value) is AssistantError
+
+
+@pytest.mark.parametrize(
+    ("call", "kind", "said"),
+    [
+        ({"message": "  "}, InputError, "empty"),
+        ({"message": "a\0b"}, InputError, "NUL"),
+        ({"message": "\ud800"}, InputError, "Unicode"),
+        ({"message": "x" * 1_000_001}, TooLargeError, "1,000,001 bytes"),
+        ({"message": "hi", "prompt_type": "poem"}, InputError, "'poem' is not known"),
+        ({"message": "hi", "thread_id": "../x"}, InputError, "thread_id '../x' is not a UUID"),
+        ({"message": "hi", "assignment_id": "x"}, InputError, "is not a UUID"),
+        (
+            {"message": "hi", "assignment_id": "00000000-0000-4000-8000-000000000000"},
+            NotFoundError,
+            "no assignment '00000000",
+        ),
+        ({"message": "hi", "model": "openai:gpt-99"}, InputError, "no model 'openai:gpt-99'"),
+    ],
+)
+def test_call_is_refused_when_it_is_wrong(
+    assistant: Assistant, call: dict[str, Any], kind: type[AssistantError], said: str
+) -> None:
+    """What, which value, what to do; and no run is opened."""
+    with pytest.raises(kind, match=said):
+        assistant.ask(**call)
+    assert not assistant.stores.runs.latest(1)
+
+
+def test_call_is_refused_when_nothing_is_indexed(settings: Settings) -> None:
+    """The way out is named."""
+    with (
+        Assistant(settings) as assistant,
+        pytest.raises(NotIndexedError, match="assist index add"),
+    ):
+        assistant.ask("What is a dict?")
+
+
+def test_no_text_is_recorded_when_consent_is_withdrawn(assistant: Assistant) -> None:
+    """Consent is read for each run; the thread itself goes on."""
+    consent, user = assistant.stores.consent, assistant.stores.user_id
+    consent.decide(user, "given", door="terminal")
+    first = assistant.ask("How do I count words in Python?")
+    consent.decide(user, "withdrawn", door="terminal")
+    second = assistant.ask("How do I sort them?", thread_id=first.thread_id)
+    kept, withheld = assistant.stores.runs.oldest_first()
+    assert first.text_recorded
+    assert kept.prompt
+    assert "count words" in kept.prompt
+    assert not second.text_recorded
+    assert (withheld.prompt, withheld.response) == (None, None)
+
+
+def test_graph_is_recorded_when_invoked_directly(assistant: Assistant) -> None:
+    """A notebook needs no config: one record a model call, under the local person."""
+    question: Any = {"messages": [{"role": "user", "content": "What is a dict?"}]}
+    values = assistant.graph.invoke(question)
+    assert values["messages"][-1].text
+    (run,) = assistant.stores.runs.latest(10)
+    assert run.user_id == assistant.stores.user_id
+    assert run.status == "done"
+
+
+@pytest.mark.anyio
+async def test_turns_wait_for_each_other_when_on_one_thread(indexed: Settings) -> None:
+    """Five requests at once on one thread leave five questions and five answers in it."""
+    async with AsyncAssistant(indexed) as assistant:
+        first = await assistant.ask("What is a dict?")
+        again = [assistant.ask(f"What is {n}?", thread_id=first.thread_id) for n in range(5)]
+        answers = await asyncio.gather(*again)
+        last = await assistant.ask("And then?", thread_id=first.thread_id)
+    assert len({answer.run_id for answer in (*answers, first, last)}) == 7
+    with Assistant(indexed) as reopened:
+        assert len(reopened.stores.runs.latest(50)) == 7
+
+
+@pytest.mark.anyio
+async def test_sync_assistant_answers_when_a_loop_already_runs(indexed: Settings) -> None:
+    """As in a notebook."""
+    with Assistant(indexed) as assistant:
+        assert assistant.ask("What is a dict?").text

@@ -1,0 +1,236 @@
+"""The terminal: facts as JSON, errors as one sentence, exit codes that mean something."""
+
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from agent.cli import main
+from tests.agent.test_assistant import BRIEF, NOTE
+
+
+class Outcome(NamedTuple):
+    """What a command printed and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """The standard output as JSON."""
+        return json.loads(self.out)
+
+
+Assist = Callable[..., Outcome]
+
+
+@pytest.fixture
+def assist(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Assist:
+    """Run a command in this process."""
+
+    def run(*arguments: str | Path) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["assist", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        captured = capsys.readouterr()
+        return Outcome(int(ended.value.code or 0), captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture
+def note(tmp_path: Path) -> Path:
+    """A document to index."""
+    path = tmp_path / "note.md"
+    path.write_text(NOTE, "utf-8")
+    return path
+
+
+@pytest.fixture
+def brief(tmp_path: Path) -> Path:
+    """An assignment to plan."""
+    path = tmp_path / "brief.md"
+    path.write_text(BRIEF, "utf-8")
+    return path
+
+
+def test_index_changes_nothing_when_the_same_is_added_again(assist: Assist, note: Path) -> None:
+    """The report counts what was added, changed and left alone."""
+    assert assist("index", "add", note, "--json").json["added"] == 1
+    assert assist("index", "add", note).out == "0 added, 0 changed, 1 unchanged\n"
+    assert assist("index", "stats", "--json").json["documents"] == 1
+    assert "documents    1" in assist("index", "stats").out
+    assert assist("index", "search", "count words", "--json").json[0]["title"] == "Counting"
+    assert "Counting" in assist("index", "search", "count words in Python").out
+    assert assist("index", "search", "chocolate cake").out == "No past assignment fits.\n"
+    assert assist("index", "rebuild").out == "1 chunks embedded again\n"
+
+
+def test_plan_is_printed_when_a_file_is_given(assist: Assist, note: Path, brief: Path) -> None:
+    """As JSON the plan alone; for people a table with the critical path."""
+    assist("index", "add", note)
+    plan = assist("plan", brief, "--json").json
+    assert plan["title"] == "Word counter"
+    assert plan["estimated_total_duration"] == sum(t["estimated_duration"] for t in plan["tasks"])
+    shown = assist("plan", brief).out
+    assert "critical path" in shown
+    assert "wordcount.py" in shown
+
+
+def test_plan_is_printed_when_piped_in(
+    assist: Assist, note: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A dash reads standard input."""
+    assist("index", "add", note)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(BRIEF.encode())))
+    assert assist("plan", "-", "--json").json["title"] == "Word counter"
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\xff\xfe\x00")))
+    assert assist("plan", "-") == (2, "", "assist: Standard input is not UTF-8 text.\n")
+
+
+def test_answer_is_printed_when_asked(assist: Assist, note: Path) -> None:
+    """Text, sources, notice, model, tokens, cost, run and thread."""
+    assist("index", "add", note)
+    answer = assist("ask", "How do I count words in Python?", "--json").json
+    assert answer["ai_generated"] is True
+    shown = assist("ask", "And then?", "--thread", answer["thread_id"]).out
+    assert f"thread {answer['thread_id']}" in shown.replace("\n", " ")
+    assert "AI-generated" in shown
+    assert "cost $0.000000" in shown
+
+
+def test_code_is_written_when_a_folder_is_named(assist: Assist, note: Path, tmp_path: Path) -> None:
+    """Files land below the folder, and none is overwritten."""
+    assist("index", "add", note)
+    out = tmp_path / "out"
+    first = assist("code", "Write a Python function count_words(text)", "--write", out)
+    assert first.code == 0
+    written = [path for path in out.rglob("*") if path.is_file()]
+    assert written
+    assert all("AI-generated" in path.read_text("utf-8") for path in written)
+    again = assist("code", "Write a Python function count_words(text)", "--write", out)
+    assert again.code == 2
+    assert "exists. Nothing was written" in again.err
+
+
+def test_record_can_be_read_when_something_ran(assist: Assist, note: Path, tmp_path: Path) -> None:
+    """List, show, export and the daily report speak of the same run."""
+    assist("index", "add", note)
+    answer = assist("ask", "How do I count words in Python?", "--json").json
+    (listed,) = assist("logs", "list", "--json").json
+    assert listed["metadata"]["trace_id"] == answer["run_id"]
+    assert "chat_answer" in assist("logs", "list").out
+    assert assist("logs", "show", answer["run_id"]).json == [listed]
+    assert assist("logs", "show", listed["metadata"]["run_id"]).json == [listed]
+    assert json.loads(assist("logs", "export").out) == listed
+    assist("logs", "export", "--output", tmp_path / "log.jsonl")
+    assert json.loads((tmp_path / "log.jsonl").read_text("utf-8")) == listed
+    day = listed["timestamp"][:10]
+    report = assist("report", "daily", "--day", day, "--json").json
+    assert report["total"]["count"] == 1
+    assert report["categories"][0]["category"] == "chat"
+    assert "chat" in assist("report", "daily").out
+
+
+def test_consent_is_shown_when_decided(assist: Assist) -> None:
+    """Asked, given, withdrawn."""
+    assert "Consent not given." in assist("consent").out
+    assert assist("consent", "give", "--json").json["given"] is True
+    assert "Consent given since" in assist("consent").out
+    assert "Consent not given since" in assist("consent", "withdraw").out
+
+
+def test_doctor_names_what_is_wrong_when_a_store_is_broken(assist: Assist, tmp_path: Path) -> None:
+    """Every setting and every finding; a failure is exit code 1."""
+    healthy = assist("doctor")
+    assert healthy.code == 0
+    assert "ASSIST_DATA_DIR" in healthy.out
+    assert "ok   index: open but empty" in healthy.out
+    assert {f["what"] for f in assist("doctor", "--json").json["findings"]} == {
+        "records", "index", "models",
+    }  # fmt: skip
+    (tmp_path / "data" / "records.db").write_text("broken " * 100, "utf-8")
+    sick = assist("doctor")
+    assert sick.code == 1
+    assert "FAIL records" in sick.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("ask", ""), "The message is empty"),
+        (("ask", "hi", "--type", "poem"), "'poem' is not known"),
+        (("ask", "hi", "--thread", "x"), "'x' is not a UUID"),
+        (("ask", "hi"), "assist index add"),
+        (("ask", "hi", "--model", "a:b"), "no model 'a:b'"),
+        (("plan", "nowhere.md"), "nowhere.md"),
+        (("plan", "."), "is a folder"),
+        (("index", "search", "x"), "assist index add"),
+        (("index", "add", "nowhere"), "nowhere"),
+        (("logs", "show", "nope"), "no recorded run 'nope'"),
+        (("report", "daily", "--day", "soon"), "'soon' is not a date"),
+        (("frobnicate",), "No such command"),
+    ],
+)
+def test_call_is_refused_when_it_is_wrong(
+    assist: Assist, arguments: tuple[str, ...], said: str
+) -> None:
+    """Exit code 2, one sentence on standard error, no traceback."""
+    outcome = assist(*arguments)
+    assert outcome.code == 2
+    assert said in " ".join(outcome.err.split())
+    assert "Traceback" not in outcome.err
+    assert outcome.out == ""
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"", "empty"), (b"\x00\x01\x02\xff", ""), (b"x" * 1_000_001, "")],
+)
+def test_file_is_refused_when_it_is_no_text(
+    assist: Assist, tmp_path: Path, content: bytes, said: str
+) -> None:
+    """Empty, binary and huge files are named with what to do."""
+    (tmp_path / "bad.md").write_bytes(content)
+    outcome = assist("plan", tmp_path / "bad.md")
+    assert outcome.code == 2
+    assert "bad.md" in outcome.err
+    assert said in outcome.err
+
+
+def test_setting_is_refused_when_misspelt(assist: Assist, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A typo in the environment is never ignored."""
+    monkeypatch.setenv("ASSIST_DATADIR", "here")
+    outcome = assist("consent")
+    assert outcome.code == 2
+    assert "Did you mean ASSIST_DATA_DIR?" in outcome.err
+
+
+def test_crash_leaves_as_a_sentence_when_nobody_expected_it(
+    assist: Assist, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even a fault of our own prints no traceback and none of its words."""
+
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("secret")
+
+    monkeypatch.setattr("agent.stores.Stores.open", fail)
+    outcome = assist("consent")
+    assert outcome.code == 1
+    assert "ZeroDivisionError" in outcome.err
+    assert "secret" not in outcome.err
+
+
+def test_command_runs_when_installed(tmp_path: Path) -> None:
+    """The installed `assist` answers, from any folder."""
+    command = Path(sys.executable).parent / "assist"
+    result = subprocess.run([command, "--help"], capture_output=True, text=True, cwd=tmp_path)  # noqa: PLW1510 - the code is checked
+    assert result.returncode == 0
+    assert "demo" in result.stdout

@@ -1,0 +1,52 @@
+"""The database: its schema, its pragmas, its errors."""
+
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+
+import agent.stores
+from agent.database import Database, Table
+from agent.errors import StorageError
+
+
+def test_migrations_match_the_models_when_run(tmp_path: Path) -> None:
+    """What Alembic builds is what the models say, so nothing is left to migrate."""
+    assert agent.stores
+    database = Database.open(f"sqlite:///{tmp_path / 'records.db'}")
+    with database.engine.connect() as connection:
+        context = MigrationContext.configure(connection)
+        assert compare_metadata(context, Table.metadata) == []
+    database.close()
+
+
+def test_connection_is_durable_when_opened(tmp_path: Path) -> None:
+    """WAL, full sync and secure delete are set on every connection."""
+    database = Database.open(f"sqlite:///{tmp_path / 'deep' / 'records.db'}")
+    with database.engine.connect() as connection:
+        read = {
+            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            for name in ("journal_mode", "synchronous", "secure_delete", "busy_timeout")
+        }
+    database.close()
+    assert read == {
+        "journal_mode": "wal",
+        "synchronous": 2,
+        "secure_delete": 1,
+        "busy_timeout": 5000,
+    }
+
+
+def test_error_says_what_to_do_when_the_file_is_no_database(tmp_path: Path) -> None:
+    """A broken file is named, with a way out."""
+    (tmp_path / "records.db").write_text("not a database" * 100, "utf-8")
+    with pytest.raises(StorageError, match=r"records\.db cannot be used"):
+        Database.open(f"sqlite:///{tmp_path / 'records.db'}")
+
+
+def test_error_says_what_to_do_when_the_folder_cannot_be_made(tmp_path: Path) -> None:
+    """A file where the folder should be is named."""
+    (tmp_path / "data").write_text("", "utf-8")
+    with pytest.raises(StorageError, match="cannot be used"):
+        Database.open(f"sqlite:///{tmp_path / 'data' / 'records.db'}")

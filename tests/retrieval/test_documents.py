@@ -1,0 +1,200 @@
+"""Reading files as documents, and the sentence for every file that cannot be read."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from retrieval import Document, DocumentError, document_id, read_documents
+
+
+def read_one(path: Path, *, course: str = "") -> Document:
+    """Read the only document of a file."""
+    (document,) = read_documents(path, course=course)
+    return document
+
+
+def write(path: Path, content: str | bytes | object) -> Path:
+    """Write text, bytes, or anything else as JSON."""
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        path.write_text(content if isinstance(content, str) else json.dumps(content), "utf-8")
+    return path
+
+
+def notebook(*cells: object, **more: object) -> dict[str, object]:
+    """Return a notebook with some cells."""
+    return {"nbformat": 4, "metadata": {}, "cells": list(cells), **more}
+
+
+def test_markdown_header_fills_the_fields(past_assignment: Path) -> None:
+    """The YAML header of a past assignment says what it is about."""
+    document = read_one(past_assignment)
+    about = (document.title, document.language, document.framework, document.topic)
+    assert about == ("Library API", "python", "fastapi", "web API")
+    assert (document.name, document.complexity) == ("library-api.md", "medium")
+    assert document.is_past_assignment
+    assert document.text.startswith("# Library API\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        ("intro\n\n## Sorting ##\n", "Sorting"),
+        ("no heading", "lab"),
+        ("---\ntitle: null\n---\n# Named\n", "Named"),
+        ('{"not": "a header"}', "lab"),
+        ("\ufeff# After a mark\r\n\r\ntext", "After a mark"),
+    ],
+)
+def test_markdown_title_when_none_is_given(tmp_path: Path, text: str, title: str) -> None:
+    """The first heading, else the file name, is the title."""
+    document = read_one(write(tmp_path / "lab.md", text))
+    assert document.title == title
+    assert "\r" not in document.text
+
+
+def test_brief_heading_makes_a_past_assignment_without_a_header(tmp_path: Path) -> None:
+    """A file in the format counts as a past assignment even without its header."""
+    assert read_one(write(tmp_path / "a.md", "## Brief\n\nDo it.")).is_past_assignment
+    assert not read_one(write(tmp_path / "b.md", "## Plan\n\nDo it.")).is_past_assignment
+
+
+def test_text_file_is_named_after_its_file(tmp_path: Path) -> None:
+    """A text file has no other title."""
+    document = read_one(write(tmp_path / "Exam 2.txt", "\n\n  Write a loop.\n"))
+    assert (document.title, document.text) == ("Exam 2", "  Write a loop.")
+
+
+def test_notebook_keeps_markdown_and_code_in_order(tmp_path: Path) -> None:
+    """Code stands in a fence that it cannot close; outputs and raw cells are left out."""
+    cells = [
+        {"cell_type": "markdown", "source": ["# Lab 3\n", "Plot it."]},
+        {"cell_type": "code", "source": 'print("```")\n', "outputs": ["secret"]},
+        {"cell_type": "code", "source": []},
+        {"cell_type": "raw", "source": "raw"},
+    ]
+    content = notebook(*cells, metadata={"language_info": {"name": "python"}})
+    document = read_one(write(tmp_path / "lab.ipynb", content))
+    assert document.text == '# Lab 3\nPlot it.\n\n````python\nprint("```")\n````'
+    assert (document.title, document.language) == ("Lab 3", "python")
+
+
+def test_notebook_language_when_only_the_kernel_is_known(tmp_path: Path) -> None:
+    """The kernel's language stands in for a missing language_info."""
+    cell = {"cell_type": "code", "source": "1"}
+    content = notebook(cell, metadata={"kernelspec": {"language": "R"}})
+    assert read_one(write(tmp_path / "lab.ipynb", content)).language == "r"
+    assert read_one(write(tmp_path / "other.ipynb", notebook(cell))).language == ""
+
+
+def test_json_lines_become_documents(tmp_path: Path) -> None:
+    """One object a line; blank lines are skipped, and a long first line is shortened."""
+    lines = [
+        {"id": 7, "title": "Stack", "text": "Build a stack.", "language": "C", "course": "cs1"},
+        {"text": "word " * 30},
+    ]
+    path = write(tmp_path / "old.jsonl", "\n\n".join(map(json.dumps, lines)))
+    first, second = read_documents(path, course="cs2")
+    assert (first.title, first.name, first.language, first.course) == (
+        "Stack",
+        "old.jsonl, 7",
+        "c",
+        "cs1",
+    )
+    assert (second.name, second.course, len(second.title)) == ("old.jsonl, line 3", "cs2", 80)
+
+
+def test_folder_is_read_sorted_and_skips_the_rest(tmp_path: Path) -> None:
+    """READMEs, hidden files, links and unknown suffixes are no past assignments."""
+    for name in ("b.txt", "a/z.md", "README.md", "pic.png", ".cache/x.md", "c.MD"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        write(tmp_path / name, "text")
+    (tmp_path / "link.md").symlink_to(tmp_path / "b.txt")
+    names = [document.name for document in read_documents(tmp_path)]
+    assert names == ["a/z.md", "b.txt", "c.MD"]
+
+
+def test_document_id_depends_on_name_and_course_only(tmp_path: Path) -> None:
+    """The id is the same in another folder and after an edit, and another in another course."""
+    (tmp_path / "elsewhere").mkdir()
+    first = read_one(write(tmp_path / "a.md", "one"))
+    moved = read_one(write(tmp_path / "elsewhere" / "a.md", "two"))
+    other = read_one(tmp_path / "a.md", course="cs1")
+    assert first.document_id == moved.document_id == document_id("a.md")
+    assert other.document_id == document_id("a.md", course="cs1") != first.document_id
+
+
+def test_document_id_is_the_same_for_every_spelling_of_an_accent(tmp_path: Path) -> None:
+    """File systems spell accents in two ways."""
+    composed = read_one(write(tmp_path / "\u00fcbung.md", "x"))
+    (tmp_path / "mac").mkdir()
+    decomposed = read_one(write(tmp_path / "mac" / "u\u0308bung.md", "x"))
+    assert composed.document_id == decomposed.document_id
+
+
+LARGE = "word " * 200_001
+FAULTS: list[tuple[str, str | bytes | object, str]] = [
+    ("a.pdf", "x", r"'.*a\.pdf' is not supported\. Use one of: \.ipynb, \.jsonl, \.md, \.txt\."),
+    ("a.md", b"\xff\xfe\x00", r"is not UTF-8 text \(byte 0\)\. Save it as UTF-8"),
+    ("a.txt", "nul \0 here", r"is not text \(it holds NUL or broken characters\)"),
+    ("a.md", " \n\n", r"'.*a\.md' is empty\. Write some text"),
+    ("a.md", "---\ntitle: T\n---\n", r"is empty"),
+    ("a.txt", LARGE, r"'.*a\.txt' is larger than 1 MB\. Split it"),
+    ("a.md", "---\na: [1\n---\nx", r"has a malformed YAML header \(while parsing"),
+    ("a.md", "---\na: 2025-99-99\n---\nx", r"malformed YAML header \(month must be"),
+    ("a.md", "---\nlanguage: [c, d]\n---\nx", r"'language' is a list\. Write one short text"),
+    ("a.md", f"---\ntopic: {'x' * 201}\n---\nx", r"'topic' is not a short text"),
+    ("a.ipynb", "{", r"is not valid JSON \(Expecting"),
+    ("a.ipynb", "[" * 100_000, r"is not valid JSON"),
+    ("a.ipynb", [], r"is a JSON list\. Write an object"),
+    ("a.ipynb", {"nbformat": 3, "worksheets": []}, r"\(nbformat is 3\)\. Open it in Jupyter"),
+    ("a.ipynb", notebook({"cell_type": "code"}), r"has a cell without"),
+    ("a.ipynb", notebook({"cell_type": "code", "source": [1]}), r"has a cell without"),
+    ("a.ipynb", notebook({"cell_type": "markdown", "source": LARGE}), r"more than 1 MB of text"),
+    ("a.ipynb", notebook(), r"is empty"),
+    ("a.jsonl", "\n", r"is empty\. Write one JSON object a line"),
+    ("a.jsonl", '{"text": "ok"}\n{"text"', r"a\.jsonl line 2' is not valid JSON"),
+    ("a.jsonl", '{"text": "ok"}\n[]', r"a\.jsonl line 2' is a JSON list"),
+    ("a.jsonl", '{"title": "no text"}', r"line 1' has no string 'text'"),
+    ("a.jsonl", '{"text": "\\ud800"}', r"line 1' is not text"),
+    ("a.jsonl", '{"text": "x", "id": {}}', r"line 1': 'id' is a dict"),
+    ("a.jsonl", '{"text": "x", "id": 1}\n{"text": "y", "id": 1}', r"repeats the id '1' of line 1"),
+    ("a.jsonl", {"text": LARGE}, r"line 1' is larger than 1 MB"),
+]
+
+
+@pytest.mark.parametrize(("name", "content", "message"), FAULTS)
+def test_error_says_what_is_wrong_with_which_file(
+    tmp_path: Path, name: str, content: str | bytes | object, message: str
+) -> None:
+    """Every fault has a sentence with the file in it."""
+    path = write(tmp_path / name, content)
+    with pytest.raises(DocumentError, match=message) as caught:
+        list(read_documents(path))
+    assert str(path) in str(caught.value)
+
+
+def test_error_when_the_path_is_missing(tmp_path: Path) -> None:
+    """The path is checked at the call, before anything is read."""
+    with pytest.raises(DocumentError, match=r"nowhere' does not exist\. Check the path"):
+        read_documents(tmp_path / "nowhere")
+
+
+def test_error_when_a_folder_holds_no_document(tmp_path: Path) -> None:
+    """An empty folder is a mistake, not an empty success."""
+    with pytest.raises(DocumentError, match=r"holds no document\. Add files of: \.ipynb"):
+        list(read_documents(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["b.md", "b.jsonl"])
+def test_error_when_a_file_vanishes_while_a_folder_is_read(tmp_path: Path, name: str) -> None:
+    """What the system says is passed on in one sentence."""
+    write(tmp_path / "a.md", "x")
+    gone = write(tmp_path / name, "x")
+    documents = read_documents(tmp_path)
+    next(documents)
+    gone.unlink()
+    with pytest.raises(DocumentError, match=r"cannot be read \(No such file"):
+        next(documents)
