@@ -10,12 +10,14 @@ from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Annotated, Any, Literal
+from uuid import UUID
 
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from starlette.exceptions import HTTPException
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from agent.answer import Answer
 from agent.errors import AssistantError, translate
@@ -24,9 +26,10 @@ from agent.settings import Settings, load_settings
 if TYPE_CHECKING:
     from agent.assistant import AsyncAssistant
 
-_MAX_MESSAGE = 1_000_000
-_MAX_BODY = 2_100_000
-"""Bytes of a request: the longest message with every character escaped as JSON, and the rest."""
+_MAX_BODY = 6_100_000
+"""Bytes of a request: the longest message with every byte escaped as JSON, and the rest."""
+_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
+"""Names the server answers to: without accounts, no page of another name may reach it."""
 _SHOWN = 40
 """Characters of a field's name that an error repeats."""
 _REFUSALS = (404, 409, 413, 422, 502, 503)
@@ -39,6 +42,8 @@ _SENTENCES = {
     "string_type": "has to be a string",
     "value_error": "is empty or not text",
     "json_invalid": "is not valid JSON",
+    "uuid_parsing": "is not a UUID",
+    "uuid_type": "is not a UUID",
     "literal_error": "has to be one of the values listed in /docs",
 }
 _HOME = """<!doctype html>
@@ -66,10 +71,10 @@ class Ask(BaseModel):
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
-    message: str = Field(min_length=1, max_length=_MAX_MESSAGE)
+    message: str = Field(min_length=1)
     prompt_type: Literal["auto", "planning", "chat", "codegen"] = "auto"
-    assignment_id: str | None = Field(default=None, max_length=64)
-    thread_id: str | None = Field(default=None, max_length=64)
+    assignment_id: UUID | None = None
+    thread_id: UUID | None = None
     course: str = Field(default="", max_length=64)
     model: str = Field(default="", max_length=100)
 
@@ -101,37 +106,43 @@ class _Opening:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._task: asyncio.Task[None] | None = None
         self._closing = asyncio.Event()
-        self._opened: asyncio.Future[AsyncAssistant] = asyncio.get_running_loop().create_future()
+        self._life: asyncio.Task[None] | None = None
+        self._opened: asyncio.Future[AsyncAssistant] = asyncio.Future()
 
     def start(self) -> None:
-        self._task = asyncio.create_task(self._live())
+        """Begin to open, or begin again where it failed."""
+        self._opened = asyncio.get_running_loop().create_future()
+        self._life = asyncio.create_task(self._live(self._opened))
 
     async def stop(self) -> None:
+        """Close what is open."""
         self._closing.set()
-        if self._task is not None:
-            await self._task
+        if self._life is not None:
+            await self._life
 
     async def get(self) -> "AsyncAssistant":
-        """Wait for the open assistant, or raise what kept it from opening."""
+        """Wait for the open assistant; after a failure, try once more."""
+        if self._opened.done() and self._opened.exception():
+            self.start()
         return await asyncio.shield(self._opened)
 
     @property
-    def is_done(self) -> bool:
-        return self._opened.done()
+    def is_under_way(self) -> bool:
+        """Whether it is still being opened."""
+        return not self._opened.done()
 
-    async def _live(self) -> None:
+    async def _live(self, opened: "asyncio.Future[AsyncAssistant]") -> None:
         try:
             module = await asyncio.to_thread(_load_assistant)
             async with module.AsyncAssistant(self._settings) as assistant:
-                with suppress(AssistantError):
+                with suppress(Exception):  # `/ready` and the first request say what is wrong
                     await assistant.warm()
-                self._opened.set_result(assistant)
+                opened.set_result(assistant)
                 await self._closing.wait()
         except Exception as error:  # noqa: BLE001 - whoever waits for it raises it
-            if not self._opened.done():
-                self._opened.set_exception(error)
+            if not opened.done():
+                opened.set_exception(error)
 
 
 def _load_assistant() -> Any:
@@ -170,6 +181,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_exception_handler(HTTPException, _refuse)
     app.add_exception_handler(AssistantError, _fail)
     app.add_exception_handler(Exception, _fail)
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=_HOSTS)
     app.include_router(router)
     return app
 
@@ -180,8 +192,8 @@ async def ask(wanted: Ask, assistant: OpenAssistant) -> Answer:
     return await assistant.ask(
         wanted.message,
         prompt_type=wanted.prompt_type,
-        assignment_id=wanted.assignment_id,
-        thread_id=wanted.thread_id,
+        assignment_id=str(wanted.assignment_id) if wanted.assignment_id else None,
+        thread_id=str(wanted.thread_id) if wanted.thread_id else None,
         course=wanted.course,
         model=wanted.model,
     )
@@ -197,7 +209,7 @@ async def live() -> dict[str, str]:
 async def ready(request: Request) -> JSONResponse:
     """Say whether a request could be answered now, and if not, why."""
     opening: _Opening = request.app.state.opening
-    if not opening.is_done:
+    if opening.is_under_way:
         return JSONResponse({"status": "starting"}, 503)
     try:
         assistant = await opening.get()

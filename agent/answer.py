@@ -37,6 +37,8 @@ class QuotedSource(BaseModel):
 class Answer(BaseModel):
     """What a request came to; its record is committed before it is handed out."""
 
+    model_config = ConfigDict(hide_input_in_errors=True)
+
     run_id: str
     """The root run's id, which is LangSmith's trace id."""
     thread_id: str

@@ -58,9 +58,8 @@ class AssignmentStore:
         Raises:
             NotFoundError: there is none of that id, or it is somebody else's.
         """
-        with self._database.begin() as session:
+        with self._database.read() as session:
             row = session.get(AssignmentRow, assignment_id)
-            session.expunge_all()
         if row is None or row.user_id != user_id:
             raise NotFoundError(
                 f"There is no assignment {assignment_id!r}. "
@@ -71,10 +70,8 @@ class AssignmentStore:
     def all_of(self, user_id: str) -> Sequence[AssignmentRow]:
         """Return a person's assignments, newest first."""
         newest = select(AssignmentRow).where(AssignmentRow.user_id == user_id)
-        with self._database.begin() as session:
-            rows = session.scalars(newest.order_by(AssignmentRow.created_at.desc())).all()
-            session.expunge_all()
-        return rows
+        with self._database.read() as session:
+            return session.scalars(newest.order_by(AssignmentRow.created_at.desc())).all()
 
     def keep_plan(self, assignment_id: str, plan: dict[str, Any]) -> None:
         """Keep a checked plan in place of the one before."""

@@ -8,9 +8,8 @@ import asyncio
 import sqlite3
 import uuid
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import date
-from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 from weakref import WeakValueDictionary
@@ -20,6 +19,7 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.utils.uuid import uuid7
 
 from agent.answer import Answer, Usage, make_answer
+from agent.database import make_private
 from agent.errors import (
     AssistantError,
     DraftError,
@@ -31,12 +31,13 @@ from agent.knowledge import Knowledge
 from agent.models.catalogue import ModelCatalogue
 from agent.prices import PriceList, to_usd
 from agent.recording.handler import RecordingHandler
+from agent.recording.untraced import Untraced
 from agent.requests import Request, check_prompt_type, check_text, check_uuid
 from agent.settings import Settings, load_settings
 from agent.stores import Stores
 from graphs.build import AssistantGraph, build_graph
 from graphs.context import Context, Services
-from graphs.node import portals
+from graphs.loop import run_blocking
 from graphs.planner import title_of
 from graphs.state import Assignment
 from prompts import PromptBook
@@ -86,7 +87,7 @@ class AsyncAssistant:
         self._open.callback(self.stores.close)
         self._open.callback(self.knowledge.close)
         consent = self.stores.consent
-        handler = RecordingHandler(
+        self._handler = RecordingHandler(
             self.stores.runs,
             prices=PriceList(self.settings.openai_base_url, self.settings.price_provider),
             default_user=self.stores.user_id,
@@ -99,9 +100,10 @@ class AsyncAssistant:
             today=self._today,
         )
         saver = await self._open.enter_async_context(_open_threads(self.settings))
-        self.graph = _recorded(build_graph(services), handler)
+        self.graph = build_graph(services).with_config({"callbacks": [self._handler, Untraced()]})
         """The compiled graph without memory, for whoever wants to invoke it directly."""
-        self._threads = _recorded(build_graph(services, checkpointer=saver), handler)
+        threads = build_graph(services, checkpointer=saver)
+        self._threads = threads.with_config({"callbacks": [self._handler]})
 
     async def ask(
         self,
@@ -121,12 +123,19 @@ class AsyncAssistant:
             DraftError: the model's drafts failed their checks.
             StorageError: the answer could not be recorded.
         """
-        request = await asyncio.to_thread(
-            self._admit, message, prompt_type, thread_id, assignment_id, course, model
-        )
-        async with self._turn(request.thread_id):
-            values = await self._run(request)
-        return await asyncio.to_thread(self._finish, request, values)
+        run_id = uuid7()
+        try:
+            request = await asyncio.to_thread(
+                self._admit, run_id, message, prompt_type, thread_id, assignment_id, course, model
+            )
+            async with self._turn(request.thread_id):
+                values = await self._run(request)
+            return await asyncio.to_thread(self._finish, request, values)
+        except asyncio.CancelledError:
+            await asyncio.shield(asyncio.to_thread(self._handler.cancel, run_id))
+            raise
+        except Exception as error:
+            raise await asyncio.to_thread(self._explain, error, str(run_id)) from error
 
     async def warm(self) -> None:
         """Load what the first request would have to wait for."""
@@ -141,6 +150,7 @@ class AsyncAssistant:
 
     def _admit(
         self,
+        run_id: uuid.UUID,
         message: str,
         prompt_type: str,
         thread_id: str | None,
@@ -150,7 +160,6 @@ class AsyncAssistant:
     ) -> Request:
         check_text(message)
         kind = check_prompt_type(prompt_type)
-        run_id = uuid7()
         assignment = None
         if assignment_id:
             assignment = self._known_assignment(check_uuid(assignment_id, "assignment_id"))
@@ -191,7 +200,6 @@ class AsyncAssistant:
     async def _run(self, request: Request) -> dict[str, Any]:
         from langsmith import tracing_context
 
-        run_id = str(request.run_id)
         config: RunnableConfig = {
             "run_id": request.run_id,
             "run_name": "assistant",
@@ -207,16 +215,13 @@ class AsyncAssistant:
         }
         message = HumanMessage(request.message)
         traced = self.settings.langsmith_tracing and request.has_consent
-        try:
-            with tracing_context(enabled=traced):
-                values = await self._threads.ainvoke(
-                    {"messages": [message]},
-                    config,
-                    context=request.context,
-                    durability="exit",
-                )
-        except Exception as error:
-            raise await asyncio.to_thread(self._explain, error, run_id) from error
+        with tracing_context(enabled=traced):
+            values = await self._threads.ainvoke(
+                {"messages": [message]},
+                config,
+                context=request.context,
+                durability="exit",
+            )
         return dict(values)
 
     def _explain(self, error: Exception, run_id: str) -> AssistantError:
@@ -286,13 +291,8 @@ class Assistant:
         models: ModelCatalogue | None = None,
         today: Callable[[], date] = date.today,
     ) -> None:
-        self._open = ExitStack()
-        self._portal = self._open.enter_context(portals)
-        self._async = self._open.enter_context(
-            self._portal.wrap_async_context_manager(
-                AsyncAssistant(settings, models=models, today=today)
-            )
-        )
+        self._async = AsyncAssistant(settings, models=models, today=today)
+        run_blocking(self._async.__aenter__())
         self.settings = self._async.settings
         self.stores = self._async.stores
         self.knowledge = self._async.knowledge
@@ -313,7 +313,7 @@ class Assistant:
 
     def close(self) -> None:
         """Close everything that was opened."""
-        self._open.close()
+        run_blocking(self._async.__aexit__(None, None, None))
 
     def ask(
         self,
@@ -326,16 +326,16 @@ class Assistant:
         model: str = "",
     ) -> Answer:
         """Answer a request; see `AsyncAssistant.ask`."""
-        asked = partial(
-            self._async.ask,
-            message,
-            prompt_type=prompt_type,
-            thread_id=thread_id,
-            assignment_id=assignment_id,
-            course=course,
-            model=model,
+        return run_blocking(
+            self._async.ask(
+                message,
+                prompt_type=prompt_type,
+                thread_id=thread_id,
+                assignment_id=assignment_id,
+                course=course,
+                model=model,
+            )
         )
-        return self._portal.call(asked)
 
 
 @asynccontextmanager
@@ -344,14 +344,10 @@ async def _open_threads(settings: Settings) -> "AsyncIterator[AsyncSqliteSaver]"
     from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
     from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
-    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    await asyncio.to_thread(make_private, settings.checkpoints_path)
     async with aiosqlite.connect(settings.checkpoints_path) as connection:
         for pragma in ("synchronous=FULL", "busy_timeout=5000", "secure_delete=ON"):
             await connection.execute(f"PRAGMA {pragma}")
         saver = AsyncSqliteSaver(connection, serde=JsonPlusSerializer(allowed_msgpack_modules=[]))
         await saver.setup()
         yield saver
-
-
-def _recorded(graph: AssistantGraph, handler: RecordingHandler) -> AssistantGraph:
-    return graph.with_config({"callbacks": [handler]})

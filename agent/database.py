@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase, Session
@@ -19,9 +19,9 @@ from sqlalchemy.orm import DeclarativeBase, Session
 from agent.errors import StorageError
 
 _PRAGMAS = (
+    "busy_timeout=5000",
     "journal_mode=WAL",
     "synchronous=FULL",
-    "busy_timeout=5000",
     "foreign_keys=ON",
     "secure_delete=ON",
 )
@@ -41,6 +41,7 @@ class Database:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self._reader = engine.execution_options(reading=True)
 
     @classmethod
     def open(cls, url: str) -> "Database":
@@ -51,11 +52,11 @@ class Database:
         """
         place = make_url(url)
         try:
-            if place.get_backend_name() == "sqlite" and place.database:
-                Path(place.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             engine = create_engine(place)
-            if place.get_backend_name() == "sqlite":
+            if place.get_backend_name() == "sqlite" and place.database:
+                make_private(Path(place.database))
                 event.listen(engine, "connect", _set_pragmas)
+                event.listen(engine, "begin", _begin)
             _migrate(engine)
         except (DBAPIError, OSError) as error:
             raise _unusable(error, place.render_as_string(hide_password=True)) from error
@@ -63,27 +64,60 @@ class Database:
 
     @contextmanager
     def begin(self) -> Iterator[Session]:
-        """Open a transaction; it is committed on leaving, or rolled back.
+        """Open a transaction that writes; it is committed on leaving, or rolled back.
 
         Raises:
             StorageError: the database refuses.
         """
+        with self._session(self.engine) as session:
+            yield session
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """Open a transaction that only reads and waits for no writer; its rows outlive it.
+
+        Raises:
+            StorageError: the database refuses.
+        """
+        with self._session(self._reader) as session:
+            yield session
+            session.expunge_all()
+
+    @contextmanager
+    def _session(self, engine: Engine) -> Iterator[Session]:
         try:
-            with Session(self.engine) as session, session.begin():
+            with Session(engine) as session, session.begin():
                 yield session
         except DBAPIError as error:
-            raise _unusable(error, self.engine.url.render_as_string(hide_password=True)) from error
+            raise _unusable(error, engine.url.render_as_string(hide_password=True)) from error
 
     def close(self) -> None:
         """Give the connections back."""
         self.engine.dispose()
 
 
+def make_private(path: Path) -> None:
+    """Make a file, and its folder where there is none, that only its owner can read.
+
+    SQLite gives its journal files the mode of the database they belong to.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path.touch(mode=0o600)
+    path.chmod(0o600)
+
+
 def _set_pragmas(connection: sqlite3.Connection, _: Any) -> None:
+    connection.isolation_level = None  # transactions are begun by `_begin`, around DDL too
     cursor = connection.cursor()
     for pragma in _PRAGMAS:
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    """Take the write lock at once where writing is meant, so that no two writers deadlock."""
+    reads = connection.get_execution_options().get("reading", False)
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
 
 def _migrate(engine: Engine) -> None:

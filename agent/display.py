@@ -15,6 +15,8 @@ from agent.recording.run_store import Run
 from graphs.code import Code
 from graphs.plan import Plan
 
+_CLOCK = slice(5, 19)
+"""Month, day and time of day of a stored time."""
 _PASSAGE = 110
 """Characters of a quoted passage that a list of sources shows."""
 
@@ -41,7 +43,7 @@ def render_plan(plan: Plan) -> RenderableType:
         f"{needs.complexity} complexity",
         f"due {needs.deadline}" if needs.deadline else "no deadline given",
     ]
-    table = Table(title=f"Plan: {plan.title}", title_justify="left", title_style="bold")
+    table = Table(title=Text(f"Plan: {plan.title}", style="bold"), title_justify="left")
     for heading, right in (("", False), ("task", False), ("after", False), ("min", True)):
         table.add_column(heading, justify="right" if right else "left")
     table.add_column("tools")
@@ -50,10 +52,10 @@ def render_plan(plan: Plan) -> RenderableType:
     for task in plan.tasks:
         table.add_row(
             f"{number[task.id]}{'*' if task.id in critical else ''}",
-            task.description,
+            Text(task.description),
             ", ".join(number[other] for other in task.dependencies) or "-",
             str(task.estimated_duration),
-            ", ".join(task.tool_requirements),
+            Text(", ".join(task.tool_requirements)),
             style="bold" if task.id in critical else None,
         )
     path = " -> ".join(number[step] for step in plan.computed.critical_path)
@@ -74,7 +76,12 @@ def render_code(code: Code) -> RenderableType:
     """Show generated files, then the notes."""
     parts: list[RenderableType] = []
     for file in code.files:
-        parts += [Text(file.path, style="bold"), Syntax(file.content, file.language or "text")]
+        parts += [
+            Text(file.path, style="bold"),
+            Syntax(
+                file.content, file.language or "text", word_wrap=True, background_color="default"
+            ),
+        ]
     return Group(*parts, _bullets("Notes", code.notes))
 
 
@@ -89,30 +96,25 @@ def render_sources(sources: Sequence[QuotedSource]) -> RenderableType:
 
 
 def render_runs(runs: Sequence[Run]) -> RenderableType:
-    """Show model calls as a table."""
-    table = Table(title="Recorded model calls", title_justify="left", title_style="bold")
-    table.add_column("started (UTC)")
-    for heading in ("for", "task", "model", "status"):
-        table.add_column(heading)
-    for heading in ("in", "out", "cost $", "ms"):
-        table.add_column(heading, justify="right")
-    table.add_column("text")
-    table.add_column("run")
+    """Show model calls, two lines each: the facts, and the id to look it up by."""
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    headings = ("UTC", "task", "model", "status", "tokens", "cost", "text")
+    for _ in headings:
+        grid.add_column(no_wrap=True)
+    grid.add_row(*(Text(heading, style="bold") for heading in headings))
     for run in runs:
-        table.add_row(
-            run.started_at[:19].replace("T", " "),
-            run.prompt_type or "?",
+        cells = (
+            run.started_at[_CLOCK].replace("T", " "),
             run.task_type or run.name,
             run.model_served or run.model_asked or "?",
             run.status,
-            _known(run.input_tokens),
-            _known(run.output_tokens),
+            f"{_known(run.input_tokens)}+{_known(run.output_tokens)}",
             _dollars(run.cost_nano_usd),
-            _known(None if run.latency_ms is None else round(run.latency_ms)),
-            run.content,
-            run.run_id,
+            "kept" if run.content == "kept" else "none",
         )
-    return table
+        grid.add_row(*map(Text, cells))
+    ids = Text("\n".join(f"run {run.run_id}  {run.task_type or run.name}" for run in runs))
+    return Group(grid, Text(), ids) if runs else Text("Nothing is recorded yet.")
 
 
 def render_daily(usage: DailyUsage) -> RenderableType:
@@ -128,9 +130,9 @@ def render_daily(usage: DailyUsage) -> RenderableType:
     return table
 
 
-def make_console(*, error: bool = False) -> Console:
+def make_console() -> Console:
     """Return a console that writes plain text into a pipe."""
-    return Console(stderr=error, highlight=False, soft_wrap=False)
+    return Console(highlight=False, markup=False)
 
 
 def _footer(answer: Answer) -> RenderableType:
@@ -165,4 +167,4 @@ def _known(value: int | None) -> str:
 
 
 def _dollars(nano: int | None) -> str:
-    return "?" if nano is None else f"{nano / NANO:.6f}"
+    return "unknown" if nano is None else f"${nano / NANO:.6f}"

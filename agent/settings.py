@@ -52,7 +52,7 @@ class Settings(BaseSettings):
         description="Whose prices apply behind OPENAI_BASE_URL; empty: the price is unknown.",
     )
     model_timeout: float = Field(
-        default=120.0, gt=0, description="Seconds a model may take to answer."
+        default=120.0, gt=0, description="Seconds one try of a model call may take."
     )
     openai_api_key: SecretStr | None = Field(
         default=None, validation_alias="OPENAI_API_KEY", description="Key of the OpenAI API."

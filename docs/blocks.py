@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from datetime import date
+from functools import cache
 from importlib.resources import files
 from io import StringIO
 from pathlib import Path
@@ -28,21 +29,35 @@ def graph() -> str:
     return f"```mermaid\n{body}\n```\n"
 
 
-def transcript() -> str:
-    """Play the demo on the offline model and return what it prints; ids and times vary."""
+def transcript(first: str = "", last: str = "") -> str:
+    """Return what the demo prints on the offline model, or its steps from one to before another."""
+    text = _played()
+    if first:
+        text = f"{first}{text.partition(chr(10) + first)[2]}"
+    if last:
+        text = text.partition(f"\n{last}")[0]
+    return f"```text\n{text.strip()}\n```\n"
+
+
+@cache
+def _played() -> str:
     from rich.console import Console
 
     from agent.assistant import Assistant
     from agent.demo import run_demo
+    from agent.models.catalogue import OFFLINE
     from agent.settings import Settings
 
     with tempfile.TemporaryDirectory() as folder:
         screen = StringIO()
-        console = Console(file=screen, width=WIDTH, highlight=False, color_system=None)
-        with Assistant(Settings(data_dir=Path(folder)), today=lambda: DAY) as assistant:
+        console = Console(
+            file=screen, width=WIDTH, highlight=False, markup=False, color_system=None
+        )
+        settings = Settings(data_dir=Path(folder), strong_model=OFFLINE, fast_model=OFFLINE)
+        with Assistant(settings, today=lambda: DAY) as assistant:
             run_demo(assistant, console)
         text = screen.getvalue().replace(folder, "~/.assignment-assistant")
-    return f"```text\n{_steady(text)}\n```\n"
+    return _steady(text)
 
 
 def help_pages() -> str:
@@ -90,7 +105,7 @@ def startup_table() -> str:
 def _steady(text: str) -> str:
     """Replace what differs from run to run, keeping every column where it is."""
     text = _UUID.sub("00000000-0000-0000-0000-000000000000", text)
-    text = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", f"{DAY} 12:00:00", text)
+    text = re.sub(r"\b\d\d-\d\d \d\d:\d\d:\d\d", "11-22 12:00:00", text)
     return "\n".join(line.rstrip() for line in text.splitlines()).strip()
 
 
@@ -118,4 +133,6 @@ def _help(*command: str) -> str:
     )
     text = "\n".join(line.rstrip() for line in result.stdout.splitlines()).strip()
     text = text.replace("python -m agent.cli", "assist")
-    return f"### `assist {' '.join(command)}`\n\n```text\n{text}\n```\n".replace("assist `", "assist`")
+    return f"### `assist {' '.join(command)}`\n\n```text\n{text}\n```\n".replace(
+        "assist `", "assist`"
+    )

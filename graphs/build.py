@@ -15,9 +15,9 @@ from graphs.node import Body, Node
 from graphs.planner import plan
 from graphs.retrieve import retrieve
 from graphs.router import classify
-from graphs.state import Input, Output, State
+from graphs.state import Input, State
 
-AssistantGraph = CompiledStateGraph[State, Context, Input, Output]
+AssistantGraph = CompiledStateGraph[State, Context, Input, State]
 
 MAX_ATTEMPTS = 2
 """Drafts per request: the first, and one repair round."""
@@ -46,8 +46,8 @@ def route_code(state: State) -> Literal["codegen", "__end__"]:
 
 def build_graph(services: Services, *, checkpointer: Checkpointer = None) -> AssistantGraph:
     """Compile the graph; without a checkpointer it forgets, and whoever runs it may give one."""
-    builder: StateGraph[State, Context, Input, Output] = StateGraph(
-        State, context_schema=Context, input_schema=Input, output_schema=Output
+    builder: StateGraph[State, Context, Input, State] = StateGraph(
+        State, context_schema=Context, input_schema=Input
     )
     nodes: dict[str, Body] = {
         "router": partial(classify, services=services),

@@ -1,6 +1,6 @@
-"""What every model call of the graph has in common: what its record says it was for."""
+"""What every model call of the graph has in common: what it was for, who served it, clean text."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableConfig
@@ -38,3 +38,14 @@ def call_config(
 def served_by(message: AIMessage, choice: ChosenModel) -> str:
     """Return the model that answered as it names itself, else the one that was asked."""
     return str(message.response_metadata.get("model_name") or choice.name)
+
+
+def clean(value: Any) -> Any:
+    """Replace what is not valid Unicode in a model's words; half an emoji cannot be stored."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {clean(name): clean(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [clean(inner) for inner in value]
+    return value

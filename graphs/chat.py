@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from langchain_core.messages import AIMessage
 
-from graphs.calls import call_config, served_by
+from graphs.calls import call_config, clean, served_by
 from graphs.context import Context, Services
 from graphs.grounding import cited_numbers, drop_citations, format_assignment, format_sources
 from graphs.state import State, StateUpdate
@@ -35,12 +35,18 @@ async def answer(state: State, context: Context, *, services: Services) -> State
         choice, prompt, "chat_answer", prompt_type="chat", left_out=fitted.left_out
     )
     reply = await choice.model.ainvoke(fitted.messages, config)
-    text = drop_citations(reply.text, known={source["number"] for source in fitted.sources})
+    known = {source["number"] for source in fitted.sources}
+    text = drop_citations(clean(reply.text), known=known)
     cited = cited_numbers(text)
     return {
         "messages": [AIMessage(text, id=reply.id)],
         "sources": [source for source in fitted.sources if source["number"] in cited],
-        "left_out": fitted.left_out,
+        "left_out": [*fitted.left_out, *_cut_off(reply)],
         "model_asked": choice.name,
         "model_served": served_by(reply, choice),
     }
+
+
+def _cut_off(reply: AIMessage) -> list[str]:
+    stopped = reply.response_metadata.get("finish_reason") == "length"
+    return ["the end of the answer, which the model cut at its length limit"] if stopped else []

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from graphs import code as coding
 from graphs import plan as planning
 from graphs.context import Context, Services
+from graphs.grounding import cited_numbers
 from graphs.planner import subject
 from graphs.state import State, StateUpdate
 
@@ -33,11 +34,12 @@ async def check_plan(state: State, context: Context) -> StateUpdate:
 
 
 async def check_code(state: State, context: Context, *, services: Services) -> StateUpdate:
-    """Pass the draft on as attributed code, or say what is wrong with it."""
+    """Pass the draft on as attributed code with the sources its notes cite, or say what is wrong."""
     draft, findings = _inspect(state, coding.CodeDraft, coding.find_faults)
     if draft is None or findings:
         return {"findings": findings}
     info = get_runtime(Context).execution_info
+    cited = cited_numbers("\n".join(draft.notes))
     code = coding.attribute(
         draft,
         model=state["model_served"],
@@ -46,6 +48,7 @@ async def check_code(state: State, context: Context, *, services: Services) -> S
     )
     return {
         "code": code.model_dump(mode="json"),
+        "sources": [source for source in state["sources"] if source["number"] in cited],
         "messages": [AIMessage(coding.as_markdown(code))],
         "findings": [],
     }

@@ -59,8 +59,9 @@ _COMMENTS: Mapping[str, tuple[str, str]] = {
     "clojure": ("; ", ""),
     "scheme": ("; ", ""),
     "ocaml": ("(* ", " *)"),
-    "json": ("", ""),
 }  # fmt: skip
+_NO_COMMENTS = frozenset(("json", "ipynb", "csv", "tsv", "txt"))
+"""Suffixes of formats that a comment would break; the answer's notice has to do."""
 _FIRST_LINE_KEPT = re.compile(r"\A(?:#!|<\?xml|<!DOCTYPE|<\?php)[^\n]*\n", re.I)
 _SUFFIXES: Mapping[str, str] = {
     "py": "python", "js": "javascript", "ts": "typescript", "java": "java", "c": "c", "h": "c",
@@ -78,13 +79,14 @@ def find_faults(draft: CodeDraft) -> list[str]:
     if len(draft.files) > MAX_FILES:
         return [f"There are {len(draft.files)} files; {MAX_FILES} is the most."]
     faults: list[str] = []
-    seen: set[str] = set()
+    seen: set[PurePosixPath] = set()
     for file in draft.files:
         if not _is_safe(file.path):
             faults.append(f"The path {file.path!r} is not a relative path inside the project.")
-        if file.path in seen:
-            faults.append(f"The path {file.path!r} is used more than once.")
-        seen.add(file.path)
+        path = PurePosixPath(file.path)
+        if path in seen or seen & set(path.parents):
+            faults.append(f"The path {file.path!r} is used more than once, or as a folder too.")
+        seen.add(path)
         if not file.content.strip():
             faults.append(f"The file {file.path!r} is empty.")
         elif language_of(file) == "python" and (fault := _python_fault(file.content)):
@@ -119,13 +121,17 @@ def as_markdown(code: Code) -> str:
 def language_of(file: FileDraft) -> str:
     """Return a file's language in lower case, by what it says or by its suffix."""
     named = file.language.strip().lower()
-    suffix = PurePosixPath(file.path).suffix.lstrip(".").lower()
+    suffix = _suffix(file)
     return named if named in _COMMENTS else _SUFFIXES.get(suffix, named)
+
+
+def _suffix(file: FileDraft) -> str:
+    return PurePosixPath(file.path).suffix.lstrip(".").lower()
 
 
 def _with_header(file: FileDraft, lines: tuple[str, ...]) -> str:
     language = language_of(file)
-    if language == "json":
+    if _suffix(file) in _NO_COMMENTS or language == "json":
         return file.content
     opening, closing = _COMMENTS.get(language, _HASH)
     header = "".join(f"{opening}{line}{closing}\n" for line in lines)
@@ -156,6 +162,6 @@ def _python_fault(source: str) -> str | None:
         ast.parse(source)
     except (SyntaxError, ValueError) as error:
         return str(error)
-    except RecursionError:
+    except (RecursionError, MemoryError):
         return "it is nested too deeply"
     return None

@@ -6,10 +6,11 @@ from typing import Generic, TypedDict, TypeVar, cast
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 from langchain_core.runnables import RunnableConfig
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
-from graphs.calls import TaskType, call_config, served_by
+from graphs.calls import TaskType, call_config, clean, served_by
 from graphs.context import ChosenModel, Services
+from graphs.errors import RequestTooLongError
 from graphs.state import PromptType, State, StateUpdate
 from graphs.window import fit
 from prompts import Prompt, RenderedPrompt
@@ -47,8 +48,16 @@ async def write_draft(
     compose: Callable[[Sequence[Source]], RenderedPrompt],
     services: Services,
 ) -> StateUpdate:
-    """Ask for a draft, or once more with what the check found in the last one."""
-    fitted = fit(choice, compose, sources=state["sources"], tail=_repair_turns(state, services))
+    """Ask for a draft, or once more with what the check found in the last one.
+
+    A repair that would not fit into the model's window is not asked for; the findings stand.
+    """
+    try:
+        fitted = fit(choice, compose, sources=state["sources"], tail=_repair_turns(state, services))
+    except RequestTooLongError:
+        if not state["findings"]:
+            raise
+        return {"attempts": state["attempts"] + 1, "findings": state["findings"]}
     config = call_config(
         choice,
         order.prompt,
@@ -59,7 +68,7 @@ async def write_draft(
     draft, reply = await ask_for(order.schema, choice, fitted.messages, config)
     return {
         "draft": draft.model_dump() if draft else None,
-        "draft_text": reply.text,
+        "draft_text": clean(reply.text),
         "findings": [] if draft else [NOT_THE_FORMAT],
         "attempts": state["attempts"] + 1,
         "sources": fitted.sources,
@@ -75,11 +84,19 @@ async def ask_for(
     messages: list[AnyMessage],
     config: RunnableConfig,
 ) -> tuple[Schema | None, AIMessage]:
-    """Ask a model for JSON of a schema; a reply of another shape comes back as `None`."""
-    structured = choice.model.with_structured_output(schema, include_raw=True)
+    """Ask a model for JSON of a schema; a reply of another shape comes back as `None`.
+
+    The schema goes out as plain JSON Schema and is validated here: given the class itself,
+    a provider's client raises on nonsense, and the reply and its usage would be lost.
+    """
+    structured = choice.model.with_structured_output(
+        schema.model_json_schema(), method="json_schema", include_raw=True
+    )
     reply = cast("_RawReply", await structured.ainvoke(messages, config))
-    parsed = reply["parsed"]
-    return (parsed if isinstance(parsed, schema) else None), reply["raw"]
+    try:
+        return schema.model_validate(clean(reply["parsed"])), reply["raw"]
+    except ValidationError:
+        return None, reply["raw"]
 
 
 def _repair_turns(state: State, services: Services) -> list[AnyMessage]:

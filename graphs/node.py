@@ -6,17 +6,14 @@ A LangGraph node of async functions alone refuses `invoke`, which notebooks use.
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from anyio.from_thread import BlockingPortalProvider
 from langchain_core.runnables import Runnable, RunnableConfig
 from langgraph.runtime import get_runtime
 
 from graphs.context import Context
+from graphs.loop import run_blocking
 from graphs.state import State, StateUpdate
 
 Body = Callable[[State, Context], Awaitable[StateUpdate]]
-
-portals = BlockingPortalProvider()
-"""The event loop that sync callers share; whoever holds it open keeps one loop for all runs."""
 
 
 class Node(Runnable[State, StateUpdate]):
@@ -43,6 +40,4 @@ class Node(Runnable[State, StateUpdate]):
         **_: Any,
     ) -> StateUpdate:
         """Run the body on the shared event loop and wait for it."""
-        with portals as portal:
-            update: StateUpdate = portal.call(self.ainvoke, input, config)
-            return update
+        return run_blocking(self.ainvoke(input, config))

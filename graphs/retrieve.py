@@ -11,8 +11,10 @@ _ATTACH: Mapping[PromptType, Literal["plan", "solution", ""]] = {
     "chat": "",
     "codegen": "solution",
 }
-_SHORT = 120
-"""A chat message shorter than this is searched together with the student's previous one."""
+_SHORT = 40
+"""A message shorter than this says too little alone; it is searched with what came before."""
+_LONG = 300
+"""An earlier message longer than this is an assignment text, which would drown the question."""
 
 
 async def retrieve(state: State, context: Context, *, services: Services) -> StateUpdate:
@@ -24,11 +26,13 @@ async def retrieve(state: State, context: Context, *, services: Services) -> Sta
 
 
 def _query(state: State, context: Context) -> str:
+    """Return what is searched for: the request, and its context where it is short."""
     request = state["request"]
-    parts = [request]
-    if state["prompt_type"] != "planning" and len(request) < _SHORT:
-        earlier = [m.text for m in state["messages"] if m.type == "human" and m.text.strip()][:-1]
-        parts += earlier[-1:]
-    if context.assignment and state["prompt_type"] != "planning":
-        parts.append(context.assignment["title"])
-    return "\n".join(parts)
+    if state["prompt_type"] == "planning" and context.assignment:
+        return context.assignment["brief"]
+    if len(request) >= _SHORT:
+        return request
+    earlier = [m.text for m in state["messages"] if m.type == "human"][:-1]
+    asked = [text for text in earlier[-1:] if text.strip() and len(text) <= _LONG]
+    title = [context.assignment["title"]] if context.assignment else []
+    return "\n".join([request, *asked, *title])

@@ -56,20 +56,3 @@ class State(Input, total=False):
 
 class StateUpdate(State, total=False):
     """What a node returns: only the keys it changes."""
-
-
-class Output(TypedDict, total=False):
-    """What a caller gets back."""
-
-    messages: list[AnyMessage]
-    request: str
-    prompt_type: PromptType
-    sources: list[Source]
-    left_out: list[str]
-    draft: dict[str, Any] | None
-    findings: list[str]
-    attempts: int
-    plan: dict[str, Any] | None
-    code: dict[str, Any] | None
-    model_asked: str
-    model_served: str

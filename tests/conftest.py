@@ -1,6 +1,7 @@
 """Every test runs without a network beyond loopback, without a key and in its own data folder."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,13 +12,20 @@ from agent.settings import Settings
 _DATA = Path(os.environ.get("ASSIST_EVAL_DATA") or Path(__file__).parents[2] / "shared" / "data")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _hidden() -> Iterator[None]:
+    """Hide the machine's own settings and keys from every test and fixture."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith(("ASSIST_", "OPENAI_", "LANGSMITH_", "LANGCHAIN_")):
+                patch.delenv(name)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Allow loopback alone, and hide the machine's own settings."""
+    """Allow loopback alone, and give each test a data folder."""
     socket_allow_hosts(["127.0.0.1", "localhost", "::1"], allow_unix_socket=True)
-    for name in list(os.environ):
-        if name.startswith(("ASSIST_", "OPENAI_", "LANGSMITH_", "LANGCHAIN_")):
-            monkeypatch.delenv(name)
     monkeypatch.setenv("ASSIST_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.chdir(tmp_path)
 

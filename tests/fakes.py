@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import date
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
@@ -55,7 +55,7 @@ class ScriptedChatModel(BaseChatModel):
         turn = self.replies[min(len(self._sent), len(self.replies)) - 1]
         if isinstance(turn, Exception):
             raise turn
-        return turn
+        return cast("AIMessage", turn)
 
     def _generate(
         self,

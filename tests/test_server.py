@@ -1,7 +1,5 @@
 """The door, over a real socket on loopback."""
 
-import socket
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,28 +8,22 @@ from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 
 from agent.assistant import Assistant
 from agent.settings import Settings
 from server import create_app
 from tests.agent.test_assistant import BRIEF, NOTE
+from tests.servers.running import running
 
 
 @contextmanager
 def serving(settings: Settings) -> Iterator[httpx.Client]:
     """Run a server and talk to it."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(create_app(settings), log_level="critical", lifespan="on")
-        running = uvicorn.Server(config)
-        thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]})
-        thread.start()
-        base = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        with httpx.Client(base_url=base, timeout=30) as client:
-            yield client
-        running.should_exit = True
-        thread.join()
+    with (
+        running(create_app(settings)) as base,
+        httpx.Client(base_url=base, timeout=30) as client,
+    ):
+        yield client
 
 
 def wait_until_ready(client: httpx.Client) -> httpx.Response:
@@ -92,12 +84,12 @@ def test_plan_can_be_talked_about_when_made(client: httpx.Client) -> None:
         ({"message": "a\x00b"}, 422, "message: is empty or not text"),
         ({}, 422, "message: is missing"),
         ({"message": 7}, 422, "message: has to be a string"),
-        ({"message": "x" * 1_000_001}, 422, "message: is too long"),
+        ({"message": "x" * 1_000_001}, 413, "1,000,000 is the most"),
         ({"message": "hi", "prompt_type": "poem"}, 422, "prompt_type: has to be one of"),
         ({"message": "hi", "user_id": "root"}, 422, "user_id: is not a field"),
-        ({"message": "hi", "thread_id": "x"}, 422, "thread_id 'x' is not a UUID"),
+        ({"message": "hi", "thread_id": "x"}, 422, "thread_id: is not a UUID"),
         ({"message": "hi", "assignment_id": "0" * 32}, 404, "There is no assignment"),
-        ({"message": "hi", "model": "a:b"}, 422, "There is no model 'a:b'"),
+        ({"message": "hi", "model": "a:b"}, 422, "not in the catalogue"),
     ],
 )
 def test_call_is_refused_when_it_is_wrong(
@@ -133,8 +125,26 @@ def test_body_is_refused_without_an_echo_when_hostile(client: httpx.Client, body
 
 def test_body_is_refused_when_it_is_huge(client: httpx.Client) -> None:
     """More than the limit is not read."""
-    response = client.post("/ask", content=b"x" * 3_000_000)
+    response = client.post("/ask", content=b"x" * 7_000_000)
     assert response.status_code == 413
+
+
+def test_host_is_refused_when_it_is_a_stranger(client: httpx.Client) -> None:
+    """A page of another name cannot reach the local service through the browser."""
+    assert client.get("/live", headers={"host": "evil.example"}).status_code == 400
+
+
+def test_server_recovers_when_its_records_are_repaired(tmp_path: Path) -> None:
+    """A failure to open is not for ever."""
+    (tmp_path / "records.db").write_text("broken " * 100, "utf-8")
+    with serving(Settings(data_dir=tmp_path)) as client:
+        assert wait_until_ready(client).json()["status"] == "failed"
+        (tmp_path / "records.db").unlink()
+        for _ in range(100):
+            if (status := client.get("/ready").json()["status"]) == "no index":
+                break
+            time.sleep(0.05)
+        assert status == "no index"
 
 
 @pytest.mark.parametrize(

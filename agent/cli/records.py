@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agent.cli.terminal import AsJson, open_stores, print_json
+from agent.cli.terminal import AsJson, open_stores, print_json, write_text
 
 if TYPE_CHECKING:
     from agent.privacy.consent import Decision
@@ -56,7 +56,7 @@ def logs_export(
             for line in lines:
                 typer.echo(line)
         else:
-            output.write_text("".join(f"{line}\n" for line in lines), "utf-8")
+            write_text(output, "".join(f"{line}\n" for line in lines))
 
 
 @report.command("daily")

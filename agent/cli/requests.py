@@ -12,6 +12,7 @@ from agent.cli.terminal import (
     print_json,
     read_argument,
     read_file,
+    write_text,
 )
 
 if TYPE_CHECKING:
@@ -121,6 +122,5 @@ def _write_files(answer: "Answer", folder: Path) -> None:
             raise InputError(f"{folder / file.path} exists. Nothing was written; choose a folder.")
     for file in files:
         target = folder / file.path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(file.content, "utf-8")
+        write_text(target, file.content)
         typer.echo(f"wrote {target}", err=True)

@@ -11,6 +11,7 @@ def serve(port: Annotated[int, typer.Option(min=1, max=65_535)] = 8000) -> None:
     """Serve the HTTP endpoint on this machine's loopback address."""
     import uvicorn
 
+    typer.echo(f"Serving on http://127.0.0.1:{port} (Ctrl-C stops; / shows how to ask)", err=True)
     uvicorn.run(
         "server:create_app",
         factory=True,

@@ -83,6 +83,21 @@ def read_file(path: Path) -> str:
     return documents[0].text
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a file, with the folders it needs.
+
+    Raises:
+        InputError: it cannot be written there.
+    """
+    from agent.errors import InputError
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        raise InputError(f"{path} cannot be written ({error.strerror}). Choose a place.") from None
+
+
 def print_json(value: Any) -> None:
     """Print a value as JSON."""
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))

@@ -54,7 +54,7 @@ def daily_usage(database: Database, day: str) -> DailyUsage:
         .group_by(func.coalesce(Run.prompt_type, "unknown"))
         .order_by(func.coalesce(Run.prompt_type, "unknown"))
     )
-    with database.begin() as session:
+    with database.read() as session:
         rows = session.execute(query).all()
     categories = [
         CategoryUsage(kind, count, used, to_usd(nano or 0) or 0.0, unpriced)

@@ -73,7 +73,9 @@ class ModelCatalogue:
             InputError: it is not in the catalogue.
         """
         if asked and asked not in self.names:
-            raise InputError(f"There is no model {asked!r}. Known: {', '.join(self.names)}.")
+            raise InputError(
+                f"The model asked for is not in the catalogue. Known: {', '.join(self.names)}."
+            )
         return asked
 
     def _make(self, name: str) -> "BaseChatModel":

@@ -97,9 +97,9 @@ class ConsentLedger:
             .order_by(ConsentEntry.entry.desc())
             .limit(1)
         )
-        with self._database.begin() as session:
+        with self._database.read() as session:
             entry = session.scalars(latest).first()
-            if entry is None:
-                return ConsentStatus(given=False, text_version=None, decided_at=None)
-            given = entry.decision == "given" and entry.text_version == TEXT_VERSION
-            return ConsentStatus(given, entry.text_version, entry.decided_at)
+        if entry is None:
+            return ConsentStatus(given=False, text_version=None, decided_at=None)
+        given = entry.decision == "given" and entry.text_version == TEXT_VERSION
+        return ConsentStatus(given, entry.text_version, entry.decided_at)

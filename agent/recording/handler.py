@@ -5,7 +5,9 @@ It knows consent and prices by the two functions it is given.
 """
 
 import asyncio
+import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,6 +23,7 @@ from agent.prices import PriceList
 from agent.recording.run_store import RunStore, Status
 
 _PARAMETERS = ("temperature", "top_p", "max_tokens", "max_completion_tokens", "seed", "stop")
+_REMEMBERED = 1_000
 _CANCELLED = (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt)
 
 
@@ -54,9 +57,13 @@ class RecordingHandler(BaseCallbackHandler):
         self._prices = prices
         self._default_user = default_user
         self._has_consent = has_consent
+        self._lock = threading.Lock()
+        """Events of one trace come from several threads."""
         self._traces: dict[UUID, UUID] = {}
-        """Each open run below a root, and that root."""
+        """Each open run, and the root it belongs to; a root belongs to itself."""
         self._open: dict[UUID, _OpenRun] = {}
+        self._ended: deque[UUID] = deque(maxlen=_REMEMBERED)
+        """The roots that ended last; a start that was on its way meanwhile is closed at once."""
 
     def on_chain_start(
         self,
@@ -70,33 +77,30 @@ class RecordingHandler(BaseCallbackHandler):
         **_: Any,
     ) -> None:
         """Open the root's row; of the runs below, remember only whose they are."""
-        if parent_run_id is not None:
-            self._traces[run_id] = self._traces.get(parent_run_id, parent_run_id)
+        if self._enter(run_id, parent_run_id) != run_id:
             return
-        self._traces[run_id] = run_id
-        row = self._row("chain", name, run_id, None, metadata or {})
+        row = self._row("chain", name, run_id, parent_run_id, metadata or {})
         self._store.start({**row, "content": "not text"})
+        self._close_if_late(run_id)
 
-    def on_chain_end(
-        self, outputs: Any, *, run_id: UUID, parent_run_id: UUID | None = None, **_: Any
-    ) -> None:
+    def on_chain_end(self, outputs: Any, *, run_id: UUID, **_: Any) -> None:
         """Settle the root, and name the request's category where it came late."""
-        if parent_run_id is not None:
-            self._traces.pop(run_id, None)
+        if self._leave(run_id) != run_id:
             return
         kind = outputs.get("prompt_type") if isinstance(outputs, Mapping) else None
         if kind:
             self._store.complete(str(run_id), prompt_type=kind)
         self._end_root(run_id, "done", None)
 
-    def on_chain_error(
-        self, error: BaseException, *, run_id: UUID, parent_run_id: UUID | None = None, **_: Any
-    ) -> None:
+    def on_chain_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:
         """Settle the root, and whatever a cancelled call left open below it."""
-        if parent_run_id is not None:
-            self._traces.pop(run_id, None)
-            return
-        self._end_root(run_id, _status_of(error), type(error).__name__)
+        if self._leave(run_id) == run_id:
+            self._end_root(run_id, _status_of(error), type(error).__name__)
+
+    def cancel(self, run_id: UUID) -> None:
+        """Close a root that was cancelled before LangChain would say so."""
+        self._leave(run_id)
+        self._end_root(run_id, "cancelled", "CancelledError")
 
     def on_chat_model_start(
         self,
@@ -109,7 +113,7 @@ class RecordingHandler(BaseCallbackHandler):
         **kwargs: Any,
     ) -> None:
         """Open a model call's row, before the provider is asked."""
-        prompt = flatten(messages[0]) if messages else ""
+        prompt = _storable(flatten(messages[0])) if messages else ""
         self._start_llm(run_id, parent_run_id, metadata or {}, kwargs, prompt)
 
     def on_llm_start(
@@ -123,7 +127,9 @@ class RecordingHandler(BaseCallbackHandler):
         **kwargs: Any,
     ) -> None:
         """Open the row of a text model's call."""
-        self._start_llm(run_id, parent_run_id, metadata or {}, kwargs, "\n\n".join(prompts))
+        self._start_llm(
+            run_id, parent_run_id, metadata or {}, kwargs, _storable("\n\n".join(prompts))
+        )
 
     def on_llm_new_token(
         self, token: str | list[str | dict[str, Any]], *, run_id: UUID, **_: Any
@@ -153,30 +159,52 @@ class RecordingHandler(BaseCallbackHandler):
         kwargs: dict[str, Any],
         prompt: str,
     ) -> None:
-        self._traces[run_id] = self._traces.get(parent_run_id or run_id, parent_run_id or run_id)
+        root = self._enter(run_id, parent_run_id)
         provider = str(metadata.get("ls_provider") or "")
         asked = str(metadata.get("ls_model_name") or "")
         row = self._row("llm", str(kwargs.get("name") or "llm"), run_id, parent_run_id, metadata)
         keeps_text = self._has_consent(row["user_id"])
         parameters = kwargs.get("invocation_params") or {}
-        self._open[run_id] = _OpenRun(
+        opened = _OpenRun(
             started=time.perf_counter(),
             keeps_text=keeps_text,
             provider=provider,
             model=asked,
             started_at=row["started_at"],
         )
+        with self._lock:
+            self._open[run_id] = opened
         self._store.start(
             {
                 **row,
                 "model_asked": metadata.get("model_asked") or f"{provider}:{asked}",
                 "parameters": {
-                    name: parameters[name] for name in _PARAMETERS if name in parameters
+                    name: value
+                    for name in _PARAMETERS
+                    if (value := parameters.get(name)) is not None
                 },
                 "content": "kept" if keeps_text else "no consent",
                 "prompt": prompt if keeps_text else None,
             }
         )
+        self._close_if_late(root)
+
+    def _enter(self, run_id: UUID, parent_run_id: UUID | None) -> UUID:
+        """Remember a run and return its root: itself, unless its parent is one of ours."""
+        with self._lock:
+            root = self._traces.get(parent_run_id, run_id) if parent_run_id else run_id
+            self._traces[run_id] = root
+            return root
+
+    def _leave(self, run_id: UUID) -> UUID | None:
+        with self._lock:
+            return self._traces.pop(run_id, None)
+
+    def _close_if_late(self, root: UUID) -> None:
+        with self._lock:
+            is_late = root in self._ended
+        if is_late:
+            self._end_root(root, "cancelled", "CancelledError")
 
     def _row(
         self,
@@ -188,7 +216,7 @@ class RecordingHandler(BaseCallbackHandler):
     ) -> dict[str, Any]:
         return {
             "run_id": str(run_id),
-            "trace_id": str(self._traces[run_id]),
+            "trace_id": str(self._traces.get(run_id, run_id)),
             "parent_run_id": str(parent_run_id) if parent_run_id else None,
             "run_type": run_type,
             "name": name,
@@ -208,12 +236,13 @@ class RecordingHandler(BaseCallbackHandler):
     def _settle_llm(
         self, run_id: UUID, status: Status, response: LLMResult | None, error: str | None
     ) -> None:
-        run = self._open.pop(run_id, None)
-        self._traces.pop(run_id, None)
+        self._leave(run_id)
+        with self._lock:
+            run = self._open.pop(run_id, None)
         if run is None:
             return
         message = _message_of(response)
-        text = _text_of(response, message) or "".join(run.pieces)
+        text = _storable(_text_of(response, message) or "".join(run.pieces))
         usage = message.usage_metadata if message else None
         details = message.response_metadata if message else {}
         served = str(details.get("model_name") or run.model)
@@ -243,17 +272,26 @@ class RecordingHandler(BaseCallbackHandler):
             },
         )
 
-    def _end_root(self, run_id: UUID, status: Status, error: str | None) -> None:
-        trace = self._traces.pop(run_id, run_id)
-        for child in [child for child, root in self._traces.items() if root == trace]:
-            self._settle_llm(child, status if status != "done" else "cancelled", None, error)
-            self._traces.pop(child, None)
-        self._store.settle_open(str(run_id), status, error=error)
+    def _end_root(self, root: UUID, status: Status, error: str | None) -> None:
+        """Settle a root and what is open below it; an end below needs no row of its own."""
+        with self._lock:
+            self._ended.append(root)
+            below = [run_id for run_id, owner in self._traces.items() if owner == root]
+            for run_id in below:
+                del self._traces[run_id]
+        for run_id in below:
+            self._settle_llm(run_id, "cancelled" if status == "done" else status, None, error)
+        self._store.settle_open(str(root), status, error=error)
 
 
 def flatten(messages: Sequence[BaseMessage]) -> str:
     """Write messages as the record holds them: blocks of `role: text`."""
     return "\n\n".join(f"{message.type}: {message.text}" for message in messages)
+
+
+def _storable(text: str) -> str:
+    """Replace what no database takes: half a surrogate pair, and NUL."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
 
 
 def _message_of(response: LLMResult | None) -> AIMessage | None:

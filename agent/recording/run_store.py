@@ -14,7 +14,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from agent.database import Database, Table, utc_now
 
 RunType = Literal["chain", "llm"]
-Status = Literal["started", "done", "error", "cancelled", "incomplete"]
+Status = Literal["started", "done", "error", "cancelled"]
 
 
 class Run(Table):
@@ -115,10 +115,8 @@ class RunStore:
 
     def get(self, run_id: str) -> Run | None:
         """Return one run."""
-        with self._database.begin() as session:
-            run = session.get(Run, run_id)
-            session.expunge_all()
-            return run
+        with self._database.read() as session:
+            return session.get(Run, run_id)
 
     def of_trace(self, trace_id: str) -> Sequence[Run]:
         """Return the model calls of one request, in order."""
@@ -144,10 +142,8 @@ class RunStore:
         )
 
     def _read(self, query: Select[Run]) -> Sequence[Run]:
-        with self._database.begin() as session:
-            runs = session.scalars(query).all()
-            session.expunge_all()
-            return runs
+        with self._database.read() as session:
+            return session.scalars(query).all()
 
 
 def _llm_runs() -> Select[Run]:

@@ -3,12 +3,17 @@
 import asyncio
 import json
 from collections.abc import Iterator
+from functools import partial
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from blockbuster import blockbuster_ctx
+from rich.console import Console
 
 from agent.assistant import Assistant, AsyncAssistant
+from agent.display import render_answer
 from agent.errors import (
     AssistantError,
     DraftError,
@@ -183,7 +188,7 @@ def test_failure_of_our_own_is_not_blamed_on_a_model(
             NotFoundError,
             "no assignment '00000000",
         ),
-        ({"message": "hi", "model": "openai:gpt-99"}, InputError, "no model 'openai:gpt-99'"),
+        ({"message": "hi", "model": "openai:gpt-99"}, InputError, "not in the catalogue"),
     ],
 )
 def test_call_is_refused_when_it_is_wrong(
@@ -234,9 +239,9 @@ async def test_turns_wait_for_each_other_when_on_one_thread(indexed: Settings) -
     """Five requests at once on one thread leave five questions and five answers in it."""
     async with AsyncAssistant(indexed) as assistant:
         first = await assistant.ask("What is a dict?")
-        again = [assistant.ask(f"What is {n}?", thread_id=first.thread_id) for n in range(5)]
-        answers = await asyncio.gather(*again)
-        last = await assistant.ask("And then?", thread_id=first.thread_id)
+        ask = partial(assistant.ask, prompt_type="chat", thread_id=first.thread_id)
+        answers = await asyncio.gather(*(ask(f"What is {n}?") for n in range(5)))
+        last = await ask("And then?")
     assert len({answer.run_id for answer in (*answers, first, last)}) == 7
     with Assistant(indexed) as reopened:
         assert len(reopened.stores.runs.latest(50)) == 7
@@ -247,3 +252,42 @@ async def test_sync_assistant_answers_when_a_loop_already_runs(indexed: Settings
     """As in a notebook."""
     with Assistant(indexed) as assistant:
         assert assistant.ask("What is a dict?").text
+
+
+@pytest.mark.anyio
+async def test_event_loop_is_free_when_a_request_is_answered(indexed: Settings) -> None:
+    """Nothing blocks the loop: stores, index and checkpoints are reached from threads."""
+    async with AsyncAssistant(indexed) as assistant:
+        await assistant.warm()
+        with blockbuster_ctx():
+            answer = await assistant.ask("How do I count words in Python?")
+    assert answer.sources
+
+
+def test_words_in_brackets_are_shown_when_a_plan_holds_them(indexed: Settings) -> None:
+    """Routes and types in brackets are text, not markup."""
+    task = {**PLAN["tasks"][0], "description": "Add GET [/users] and list[int]"}  # type: ignore[index]  # JSON
+    with scripted(indexed, json.dumps({**PLAN, "tasks": [task]})) as assistant:
+        answer = assistant.ask("# Lab [/b]\nplan it", prompt_type="planning")
+    console = Console(file=StringIO(), width=120)
+    console.print(render_answer(answer))
+    assert "[/users] and list[int]" in console.file.getvalue()  # type: ignore[attr-defined]  # StringIO
+    assert "Lab [/b]" in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_answer_is_stored_when_a_model_breaks_an_emoji(indexed: Settings) -> None:
+    """Half a surrogate pair is replaced before it can break a store or an answer."""
+    with scripted(indexed, "Half an emoji \ud83d here.") as assistant:
+        consent = assistant.stores.consent
+        consent.decide(assistant.stores.user_id, "given", door="terminal")
+        assert assistant.ask("What is a dict?").text == "Half an emoji ? here."
+        assert assistant.stores.runs.latest(1)[0].response == "Half an emoji ? here."
+
+
+def test_end_is_said_to_be_missing_when_the_model_stopped_at_its_limit(indexed: Settings) -> None:
+    """Half an answer is not passed off as a whole one."""
+    models = OneModel(indexed, "x")
+    models.model = ScriptedChatModel(replies=[reply("Half an ans", finish_reason="length")])
+    with Assistant(indexed, models=models) as assistant:
+        answer = assistant.ask("What is a dict?")
+    assert answer.left_out == ["the end of the answer, which the model cut at its length limit"]

@@ -1,9 +1,12 @@
 """The database: its schema, its pragmas, its errors."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 
 import agent.stores
@@ -50,3 +53,41 @@ def test_error_says_what_to_do_when_the_folder_cannot_be_made(tmp_path: Path) ->
     (tmp_path / "data").write_text("", "utf-8")
     with pytest.raises(StorageError, match="cannot be used"):
         Database.open(f"sqlite:///{tmp_path / 'data' / 'records.db'}")
+
+
+def test_schema_is_whole_when_two_processes_start_at_once(tmp_path: Path) -> None:
+    """The first start of a server and of a command beside it do not trip over each other."""
+    url = f"sqlite:///{tmp_path / 'records.db'}"
+    with ThreadPoolExecutor(6) as pool:
+        opened = list(pool.map(Database.open, [url] * 6))
+    for database in opened:
+        database.close()
+    assert len(opened) == 6
+
+
+def test_schema_is_built_again_when_a_migration_was_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A migration that stops half-way leaves nothing behind, so that the next start succeeds."""
+    url = f"sqlite:///{tmp_path / 'records.db'}"
+    create = Operations.create_table
+    made: list[str] = []
+
+    def stop_at_the_third(self: Operations, name: str, *columns: Any) -> Any:
+        made.append(name)
+        if len(made) == 3:
+            raise KeyboardInterrupt
+        return create(self, name, *columns)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Operations, "create_table", stop_at_the_third)
+        with pytest.raises(KeyboardInterrupt):
+            Database.open(url)
+    Database.open(url).close()
+
+
+def test_files_are_private_when_made(tmp_path: Path) -> None:
+    """Nobody but the owner can read the records, also in a folder that was there before."""
+    (tmp_path / "data").mkdir(mode=0o755)
+    Database.open(f"sqlite:///{tmp_path / 'data' / 'records.db'}").close()
+    assert (tmp_path / "data" / "records.db").stat().st_mode & 0o077 == 0

@@ -55,7 +55,8 @@ def test_first_line_stays_first_when_it_has_to() -> None:
 
 def test_json_stays_valid_when_it_cannot_hold_a_comment() -> None:
     """A format without comments is left as it is."""
-    assert json.loads(attributed("package.json", '{"a": 1}', "json")) == {"a": 1}
+    assert json.loads(attributed("package.json", '{"a": 1}', "javascript")) == {"a": 1}
+    assert json.loads(attributed("data", '{"a": 1}', "json")) == {"a": 1}
 
 
 @pytest.mark.parametrize(
@@ -86,6 +87,12 @@ def test_fault_is_found_when_a_path_leaves_the_project(path: str) -> None:
         (draft(content="  \n"), "is empty"),
         (draft(content="def broken(:\n"), "not valid Python"),
         (draft(content="(" * 5_000), "not valid Python"),
+        (draft(content="-" * 20_000), "not valid Python"),
+        (
+            CodeDraft(files=[*draft("a.py").files, *draft("./a.py").files], notes=[]),
+            "more than once",
+        ),
+        (CodeDraft(files=[*draft("b").files, *draft("b/c").files], notes=[]), "as a folder"),
     ],
 )
 def test_fault_is_found_when_files_cannot_be_shown(faulty: CodeDraft, said: str) -> None:

@@ -1,12 +1,16 @@
 """One row a run: started before the call, settled after it, whatever happens between."""
 
 import asyncio
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.runnables import RunnableLambda
 from pydantic import PrivateAttr
 
 from agent.database import Database
@@ -178,6 +182,61 @@ async def test_stream_is_cancelled_when_its_reader_leaves(
         break
     await stream.aclose()
     assert {run.status for run in await asyncio.to_thread(all_runs, database)} == {"cancelled"}
+
+
+class SlowStore(RunStore):
+    """Takes its time to write the start of a run of one type."""
+
+    def __init__(self, database: Database, slow: str) -> None:
+        super().__init__(database)
+        self.slow = slow
+        self.writing = threading.Event()
+        self.written = threading.Event()
+
+    def start(self, run: dict[str, Any]) -> None:
+        """Say that a row is on its way, and write it a little later."""
+        if run["run_type"] != self.slow:
+            super().start(run)
+            return
+        self.writing.set()
+        time.sleep(0.2)
+        super().start(run)
+        self.written.set()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("slow", ["chain", "llm"])
+async def test_no_run_stays_open_when_cancelled_while_its_start_is_written(
+    database: Database, slow: str
+) -> None:
+    """A row that arrives after its request has ended is closed at once."""
+    store = SlowStore(database, slow)
+    handler = handler_for(store)
+    graph = recorded(ScriptedChatModel(replies=[reply("Hi.")]), handler)
+    run_id = uuid4()
+    task = asyncio.create_task(graph.ainvoke(REQUEST, {"run_id": run_id}))
+    await asyncio.to_thread(store.writing.wait)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    handler.cancel(run_id)
+    await asyncio.to_thread(store.written.wait)
+    await asyncio.sleep(0.1)
+    assert {run.status for run in await asyncio.to_thread(all_runs, database)} == {"cancelled"}
+
+
+def test_graph_has_its_own_root_when_it_runs_inside_a_chain(
+    database: Database, store: RunStore
+) -> None:
+    """Below somebody else's chain the graph's run is our root, and everything is settled."""
+    question: Any = {"messages": [HumanMessage("skip the plan and give me the code")]}
+    model = ScriptedChatModel(replies=[reply('{"prompt_type": "chat"}'), reply("Hi.")])
+    chain: Any = RunnableLambda(lambda _: question) | recorded(model, handler_for(store))
+    chain.invoke("x")
+    root, *calls = all_runs(database)
+    assert (root.run_type, root.status) == ("chain", "done")
+    assert root.parent_run_id is not None
+    assert {(call.trace_id, call.prompt_type) for call in calls} == {(root.run_id, "chat")}
 
 
 def test_handler_records_a_bare_model_when_used_in_any_chain(store: RunStore) -> None:

@@ -1,0 +1,84 @@
+"""A real OpenAI client against a real socket: structured drafts, usage, cost, versions."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from agent.assistant import Assistant
+from agent.errors import DraftError, ModelError
+from agent.settings import Settings
+from tests.agent.test_assistant import BRIEF, NOTE
+from tests.graphs.test_build import CYCLE, PLAN
+from tests.servers.openai import OpenAIServer
+from tests.servers.running import running
+
+
+def connected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, base: str) -> Settings:
+    """Settings of an OpenAI-compatible server whose prices are OpenAI's."""
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    monkeypatch.setenv("OPENAI_BASE_URL", f"{base}/v1")
+    settings = Settings(
+        data_dir=tmp_path / "data",
+        strong_model="openai:gpt-4o",
+        fast_model="openai:gpt-4o",
+        price_provider="openai",
+        model_timeout=10,
+    )
+    (tmp_path / "note.md").write_text(NOTE, "utf-8")
+    with Assistant(settings) as assistant:
+        assistant.knowledge.add(tmp_path / "note.md")
+    return settings
+
+
+def test_draft_is_repaired_when_a_real_client_gets_nonsense(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nonsense, then a cycle, are findings: the reply and its usage are not lost."""
+    server = OpenAIServer("Sorry, no.", json.dumps(PLAN))
+    with running(server.app) as base:
+        settings = connected(tmp_path, monkeypatch, base)
+        with Assistant(settings) as assistant:
+            answer = assistant.ask(BRIEF, prompt_type="planning")
+            runs = assistant.stores.runs.of_trace(answer.run_id)
+    assert answer.plan is not None
+    assert answer.cost_usd == 0.015
+    assert [run.task_type for run in runs] == ["plan_generation", "plan_repair"]
+    assert {run.model_version for run in runs} == {"fp_test"}
+    assert {run.model_served for run in runs} == {"gpt-4o-2024-08-06"}
+    schema = server.requests[0]["response_format"]["json_schema"]["schema"]
+    assert "tasks" in schema["properties"]
+
+
+def test_draft_is_kept_when_a_real_client_gets_faults_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The clear failure of the scripted model is that of a real one too."""
+    with running(OpenAIServer(json.dumps(CYCLE)).app) as base:
+        settings = connected(tmp_path, monkeypatch, base)
+        with Assistant(settings) as assistant, pytest.raises(DraftError, match="form a cycle"):
+            assistant.ask(BRIEF, prompt_type="planning")
+
+
+def test_assistant_answers_when_it_is_the_second_in_a_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a notebook's cell is run twice: pooled connections still have their loop."""
+    with running(OpenAIServer("A dict maps keys.").app) as base:
+        settings = connected(tmp_path, monkeypatch, base)
+        for _ in range(2):
+            with Assistant(settings) as assistant:
+                assert assistant.ask("What is a dict?").text == "A dict maps keys."
+
+
+def test_failure_is_named_when_the_server_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kind of failure is ours to say; address, key and prompt are not."""
+    with running(OpenAIServer("x").app) as base:
+        settings = connected(tmp_path, monkeypatch, base)
+    with Assistant(settings) as assistant, pytest.raises(ModelError) as caught:
+        assistant.ask("What is a dict?")
+    assert "openai:gpt-4o failed" in str(caught.value)
+    assert "sk-test" not in str(caught.value)
+    assert "dict" not in str(caught.value)

@@ -1,0 +1,31 @@
+"""An OpenAI-compatible server that gives scripted replies and remembers what it was asked."""
+
+from typing import Any
+
+from fastapi import FastAPI, Request
+
+USAGE = {"prompt_tokens": 1_000, "completion_tokens": 500, "total_tokens": 1_500}
+
+
+class OpenAIServer:
+    """Chat completions without streams; replies in order, the last one again and again."""
+
+    def __init__(self, *replies: str) -> None:
+        self.replies = replies
+        self.requests: list[dict[str, Any]] = []
+        self.app = FastAPI()
+        self.app.post("/v1/chat/completions")(self._complete)
+
+    async def _complete(self, request: Request) -> dict[str, Any]:
+        self.requests.append(await request.json())
+        turn = min(len(self.requests), len(self.replies)) - 1
+        message = {"role": "assistant", "content": self.replies[turn]}
+        return {
+            "id": f"chatcmpl-{len(self.requests)}",
+            "object": "chat.completion",
+            "created": 1_700_000_000,
+            "model": "gpt-4o-2024-08-06",
+            "system_fingerprint": "fp_test",
+            "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+            "usage": USAGE,
+        }
