@@ -32,10 +32,10 @@ from agent.models.catalogue import ModelCatalogue
 from agent.prices import PriceList, to_usd
 from agent.recording.handler import RecordingHandler
 from agent.recording.untraced import Untraced
-from agent.requests import Request, check_prompt_type, check_text, check_uuid
+from agent.requests import Call, Request, check_prompt_type, check_text, check_uuid
 from agent.settings import Settings, load_settings
 from agent.stores import Stores
-from graphs.build import AssistantGraph, build_graph
+from graphs.build import build_graph
 from graphs.context import Context, Services
 from graphs.loop import run_blocking
 from graphs.planner import title_of
@@ -124,10 +124,16 @@ class AsyncAssistant:
             StorageError: the answer could not be recorded.
         """
         run_id = uuid7()
+        call = Call(
+            message=message,
+            prompt_type=prompt_type,
+            thread_id=thread_id,
+            assignment_id=assignment_id,
+            course=course,
+            model=model,
+        )
         try:
-            request = await asyncio.to_thread(
-                self._admit, run_id, message, prompt_type, thread_id, assignment_id, course, model
-            )
+            request = await asyncio.to_thread(self._admit, run_id, call)
             async with self._turn(request.thread_id):
                 values = await self._run(request)
             return await asyncio.to_thread(self._finish, request, values)
@@ -148,33 +154,24 @@ class AsyncAssistant:
             asyncio.to_thread(self.knowledge.stats), asyncio.to_thread(load_models)
         )
 
-    def _admit(
-        self,
-        run_id: uuid.UUID,
-        message: str,
-        prompt_type: str,
-        thread_id: str | None,
-        assignment_id: str | None,
-        course: str,
-        model: str,
-    ) -> Request:
-        check_text(message)
-        kind = check_prompt_type(prompt_type)
+    def _admit(self, run_id: uuid.UUID, call: Call) -> Request:
+        check_text(call.message)
         assignment = None
-        if assignment_id:
-            assignment = self._known_assignment(check_uuid(assignment_id, "assignment_id"))
+        if call.assignment_id:
+            assignment = self._known_assignment(check_uuid(call.assignment_id, "assignment_id"))
+        thread_id = check_uuid(call.thread_id, "thread_id") if call.thread_id else str(uuid.uuid4())
         return Request(
-            message=message,
+            message=call.message,
             run_id=run_id,
-            thread_id=check_uuid(thread_id, "thread_id") if thread_id else str(uuid.uuid4()),
+            thread_id=thread_id,
             user_id=self.stores.user_id,
             has_consent=self.stores.consent.status(self.stores.user_id).given,
             context=Context(
                 run_id=str(run_id),
-                prompt_type=kind,
+                prompt_type=check_prompt_type(call.prompt_type),
                 assignment=assignment,
-                course=course,
-                model=self.models.check(model),
+                course=call.course,
+                model=self.models.check(call.model),
             ),
         )
 

@@ -17,6 +17,8 @@ from graphs.plan import Plan
 
 _CLOCK = slice(5, 19)
 """Month, day and time of day of a stored time."""
+_TOOLS = 16
+"""Columns that a task's tools may take; the task itself matters more."""
 _PASSAGE = 110
 """Characters of a quoted passage that a list of sources shows."""
 
@@ -46,7 +48,7 @@ def render_plan(plan: Plan) -> RenderableType:
     table = Table(title=Text(f"Plan: {plan.title}", style="bold"), title_justify="left")
     for heading, right in (("", False), ("task", False), ("after", False), ("min", True)):
         table.add_column(heading, justify="right" if right else "left")
-    table.add_column("tools")
+    table.add_column("tools", max_width=_TOOLS)
     number = {task.id: str(place) for place, task in enumerate(plan.tasks, 1)}
     critical = set(plan.computed.critical_path)
     for task in plan.tasks:
@@ -87,12 +89,12 @@ def render_code(code: Code) -> RenderableType:
 
 def render_sources(sources: Sequence[QuotedSource]) -> RenderableType:
     """List the past assignments that an answer rests on."""
-    lines = []
+    grid = Table.grid(padding=(0, 1, 0, 0))
     for source in sources:
         passage = " ".join(source.passage.split())
         cut = passage if len(passage) <= _PASSAGE else f"{passage[:_PASSAGE]}…"
-        lines.append(f"[{source.number}] {source.title} ({source.place}): {cut}")
-    return Text("Sources\n" + "\n".join(lines))
+        grid.add_row(Text(f"[{source.number}]"), Text(f"{source.title} ({source.place})\n{cut}"))
+    return Group(Text("Sources", style="bold"), grid)
 
 
 def render_runs(runs: Sequence[Run]) -> RenderableType:
@@ -142,7 +144,8 @@ def _footer(answer: Answer) -> RenderableType:
         answer.notice,
         f"{answer.model_served} · {_known(used.input_tokens)} + {_known(used.output_tokens)} "
         f"tokens · cost {cost} · text {'recorded' if answer.text_recorded else 'not recorded'}",
-        f"run {answer.run_id} · thread {answer.thread_id}",
+        f"run        {answer.run_id}",
+        f"thread     {answer.thread_id}",
     ]
     if answer.assignment_id:
         lines.append(f"assignment {answer.assignment_id}")
@@ -154,7 +157,11 @@ def _footer(answer: Answer) -> RenderableType:
 def _bullets(heading: str, items: Sequence[str]) -> RenderableType:
     if not items:
         return Text()
-    return Text("\n".join([heading, *(f"  - {item}" for item in items)]))
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    grid.add_column(width=3, justify="right")
+    for item in items:
+        grid.add_row("-", Text(item))
+    return Group(Text(heading, style="bold"), grid)
 
 
 def _usage_cells(row: CategoryUsage) -> tuple[str, ...]:

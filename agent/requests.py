@@ -12,6 +12,18 @@ _SHOWN = 60
 """Characters of a wrong value that an error repeats."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """What a caller asked for, as it was given."""
+
+    message: str
+    prompt_type: str
+    thread_id: str | None
+    assignment_id: str | None
+    course: str
+    model: str
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """What runs: the student's words, under whose name, on which thread, in which run."""

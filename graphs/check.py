@@ -34,7 +34,7 @@ async def check_plan(state: State, context: Context) -> StateUpdate:
 
 
 async def check_code(state: State, context: Context, *, services: Services) -> StateUpdate:
-    """Pass the draft on as attributed code with the sources its notes cite, or say what is wrong."""
+    """Pass the draft on as attributed code, with the sources its notes cite, or name its faults."""
     draft, findings = _inspect(state, coding.CodeDraft, coding.find_faults)
     if draft is None or findings:
         return {"findings": findings}

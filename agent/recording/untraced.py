@@ -6,7 +6,6 @@ there and sends nothing.
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 from langchain_core.tracers import LangChainTracer
 from langchain_core.tracers.base import BaseTracer

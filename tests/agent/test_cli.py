@@ -101,7 +101,7 @@ def test_answer_is_printed_when_asked(assist: Assist, note: Path) -> None:
     answer = assist("ask", "How do I count words in Python?", "--json").json
     assert answer["ai_generated"] is True
     shown = assist("ask", "And then?", "--thread", answer["thread_id"]).out
-    assert f"thread {answer['thread_id']}" in " ".join(shown.split())
+    assert f"thread     {answer['thread_id']}" in shown
     assert "AI-generated" in shown
     assert "cost $0.000000" in shown
 
@@ -238,7 +238,7 @@ def test_command_ends_when_its_stores_are_broken(
     """The installed command says what is wrong and leaves; nothing keeps it from exiting."""
     (tmp_path / "data").mkdir(exist_ok=True)
     (tmp_path / "data" / "records.db").write_text("broken " * 100, "utf-8")
-    command = [Path(sys.executable).parent / "assist", *arguments]
+    command = [str(Path(sys.executable).parent / "assist"), *arguments]
     result = subprocess.run(  # noqa: PLW1510 - the code is what is checked
         command, capture_output=True, text=True, cwd=tmp_path, timeout=30
     )

@@ -75,7 +75,7 @@ def test_map_names_real_places_when_read() -> None:
 
 def test_error_stands_on_the_page_when_it_has_a_code() -> None:
     """Each error's code is described, and so is each route."""
-    kinds = [AssistantError, *_below(AssistantError)]
+    kinds: list[type[AssistantError]] = [AssistantError, *_below(AssistantError)]
     assert len(kinds) > 5
     assert [kind.code for kind in kinds if f"`{kind.code}`" not in HTTP] == []
     paths = create_app(Settings()).openapi()["paths"]

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 
 from graphs.context import Context
 from graphs.retrieve import retrieve
@@ -60,7 +60,11 @@ async def test_query_holds_what_is_needed_when_searched(
 async def test_earlier_assignment_text_is_left_out_when_searched() -> None:
     """A whole brief would drown the question that follows it."""
     shelf = Shelf()
-    turns = [HumanMessage("brief " * 200), AIMessage("Planned."), HumanMessage("Why so long?")]
+    turns: list[AnyMessage] = [
+        HumanMessage("brief " * 200),
+        AIMessage("Planned."),
+        HumanMessage("Why so long?"),
+    ]
     state = State(messages=turns, request="Why so long?", prompt_type="chat")
     services = make_services(ScriptedChatModel(replies=[]), shelf=shelf)
     await retrieve(state, Context(), services=services)

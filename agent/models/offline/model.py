@@ -18,10 +18,10 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from langchain_core.runnables import Runnable, run_in_executor
 from typing_extensions import override
 
-from agent.models.offline.answering import write_answer
-from agent.models.offline.blocks import Asked, read_prompt
-from agent.models.offline.coding import draft_code
-from agent.models.offline.planning import draft_plan
+from agent.models.offline.answers.answering import write_answer
+from agent.models.offline.code.files import draft_code
+from agent.models.offline.plans.planning import draft_plan
+from agent.models.offline.reading.blocks import Asked, read_prompt
 from agent.models.offline.routing import decide
 from agent.models.offline.structured import SCHEMA, describe, json_text_output
 from graphs.code import CodeDraft

@@ -2,7 +2,7 @@
 
 import json
 
-from agent.models.offline.blocks import Asked
+from agent.models.offline.reading.blocks import Asked
 
 
 def decide(asked: Asked) -> str:

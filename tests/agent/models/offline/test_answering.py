@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 
-from agent.models.offline.advice import general_rules
-from agent.models.offline.answering import NO_MODEL, write_answer
-from agent.models.offline.blocks import Asked, entries, read_prompt
-from agent.models.offline.quoting import excerpt, search, units
-from agent.models.offline.words import cut, overlap, plain, related, sentences, stem, terms
+from agent.models.offline.answers.advice import general_rules
+from agent.models.offline.answers.answering import NO_MODEL, write_answer
+from agent.models.offline.answers.quoting import excerpt, search, units
+from agent.models.offline.reading.blocks import Asked, entries, read_prompt
+from agent.models.offline.reading.words import cut, overlap, plain, related, sentences, stem, terms
 
 Prompt = Callable[..., list[AnyMessage]]
 Entry = Callable[..., str]

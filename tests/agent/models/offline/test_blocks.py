@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import AnyMessage, HumanMessage
 
-from agent.models.offline.blocks import blocks, entries, read_prompt
+from agent.models.offline.reading.blocks import blocks, entries, read_prompt
 from prompts import PromptBook
 
 Prompt = Callable[..., list[AnyMessage]]

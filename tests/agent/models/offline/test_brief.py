@@ -4,9 +4,9 @@ from datetime import date
 
 import pytest
 
-from agent.models.offline.brief import needs_data, read_brief
-from agent.models.offline.languages import find_technology
-from agent.models.offline.outline import outline
+from agent.models.offline.reading.brief import needs_data, read_brief
+from agent.models.offline.reading.languages import find_technology
+from agent.models.offline.reading.outline import outline
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from langchain_core.messages import AnyMessage
 
-from agent.models.offline.blocks import Asked, read_prompt
-from agent.models.offline.coding import draft_code
-from agent.models.offline.naming import camel, pascal, plural, remark, singular, snake
-from agent.models.offline.phrases import function_of, named_functions
-from agent.models.offline.spec import read_spec
+from agent.models.offline.code.files import draft_code
+from agent.models.offline.code.naming import camel, pascal, plural, remark, singular, snake
+from agent.models.offline.code.phrases import function_of, named_functions
+from agent.models.offline.code.spec import read_spec
+from agent.models.offline.reading.blocks import Asked, read_prompt
 from graphs.code import CodeDraft, find_faults
 
 Prompt = Callable[..., list[AnyMessage]]

@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from agent.models.offline.deadline import find_deadline
+from agent.models.offline.reading.deadline import find_deadline
 
 TODAY = date(2026, 11, 22)
 """A Sunday."""

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from langchain_core.messages import AnyMessage
 
-from agent.models.offline.blocks import read_prompt
-from agent.models.offline.planning import draft_plan
-from agent.models.offline.words import overlap, terms
+from agent.models.offline.plans.planning import draft_plan
+from agent.models.offline.reading.blocks import read_prompt
+from agent.models.offline.reading.words import overlap, terms
 from graphs.plan import PlanDraft, find_faults
 
 Prompt = Callable[..., list[AnyMessage]]

@@ -2,9 +2,9 @@
 
 import pytest
 
-from agent.models.offline.blocks import Asked
-from agent.models.offline.ideas import read_idea
-from agent.models.offline.planning import draft_plan
+from agent.models.offline.plans.planning import draft_plan
+from agent.models.offline.reading.blocks import Asked
+from agent.models.offline.reading.ideas import read_idea
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from langchain_core.messages import AnyMessage
 
-from agent.models.offline.blocks import Asked, read_prompt
-from agent.models.offline.planning import draft_plan
+from agent.models.offline.plans.planning import draft_plan
+from agent.models.offline.reading.blocks import Asked, read_prompt
 from graphs.plan import PlanDraft, TaskDraft, build_plan, find_faults
 
 Prompt = Callable[..., list[AnyMessage]]

@@ -2,10 +2,14 @@
 
 import pytest
 
-from agent.models.offline.grouping import group
-from agent.models.offline.orders import describe, order
-from agent.models.offline.outline import outline
-from agent.models.offline.requirements import Requirement, find_requirements, rubric_criteria
+from agent.models.offline.plans.grouping import group
+from agent.models.offline.reading.orders import describe, order
+from agent.models.offline.reading.outline import outline
+from agent.models.offline.reading.requirements import (
+    Requirement,
+    find_requirements,
+    rubric_criteria,
+)
 
 
 def texts(brief: str) -> list[str]:

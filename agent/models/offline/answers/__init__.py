@@ -1,0 +1,1 @@
+"""Chat answers put together of quotes."""

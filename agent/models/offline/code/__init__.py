@@ -1,0 +1,1 @@
+"""Code skeletons in the languages that are asked for."""

@@ -1,0 +1,1 @@
+"""Plans drafted by rules, from a brief and past plans."""

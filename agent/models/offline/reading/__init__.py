@@ -1,0 +1,1 @@
+"""What a prompt and a brief say: blocks, requirements, languages, deadlines."""
