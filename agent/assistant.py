@@ -224,10 +224,7 @@ class AsyncAssistant:
     def _explain(self, error: Exception, run_id: str) -> AssistantError:
         """Return the error that leaves; the record tells whether a model was at fault."""
         if isinstance(error, sqlite3.Error):
-            return StorageError(
-                "The thread cannot be read or written. Check that the disk has space.",
-                run_id=run_id,
-            )
+            return _threads_unusable(str(self.settings.checkpoints_path), run_id=run_id)
         known = translate(error, run_id=run_id)
         if type(known) is not AssistantError:
             return known
@@ -341,10 +338,24 @@ async def _open_threads(settings: Settings) -> "AsyncIterator[AsyncSqliteSaver]"
     from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
     from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
-    await asyncio.to_thread(make_private, settings.checkpoints_path)
-    async with aiosqlite.connect(settings.checkpoints_path) as connection:
-        for pragma in ("synchronous=FULL", "busy_timeout=5000", "secure_delete=ON"):
-            await connection.execute(f"PRAGMA {pragma}")
-        saver = AsyncSqliteSaver(connection, serde=JsonPlusSerializer(allowed_msgpack_modules=[]))
-        await saver.setup()
+    path = settings.checkpoints_path
+    async with AsyncExitStack() as stack:
+        try:
+            await asyncio.to_thread(make_private, path)
+            connection = await stack.enter_async_context(aiosqlite.connect(path))
+            for pragma in ("synchronous=FULL", "busy_timeout=5000", "secure_delete=ON"):
+                await connection.execute(f"PRAGMA {pragma}")
+            serde = JsonPlusSerializer(allowed_msgpack_modules=[])
+            saver = AsyncSqliteSaver(connection, serde=serde)
+            await saver.setup()
+        except (sqlite3.Error, OSError) as error:
+            raise _threads_unusable(str(path)) from error
         yield saver
+
+
+def _threads_unusable(place: str, *, run_id: str | None = None) -> StorageError:
+    return StorageError(
+        f"The threads at {place} cannot be read or written. "
+        "Check that the disk has space and that the file is writable.",
+        run_id=run_id,
+    )

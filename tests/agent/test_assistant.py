@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import Iterator
 from functools import partial
 from io import StringIO
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 from blockbuster import blockbuster_ctx
+from pydantic import PrivateAttr
 from rich.console import Console
 
 from agent.assistant import Assistant, AsyncAssistant
@@ -21,6 +23,7 @@ from agent.errors import (
     ModelError,
     NotFoundError,
     NotIndexedError,
+    StorageError,
     TooLargeError,
 )
 from agent.models.catalogue import ModelCatalogue
@@ -42,7 +45,7 @@ class OneModel(ModelCatalogue):
 
     def __init__(self, settings: Settings, *replies: Any) -> None:
         super().__init__(settings)
-        self.model = ScriptedChatModel(
+        self.model: Any = ScriptedChatModel(
             replies=[r if isinstance(r, Exception) else reply(r) for r in replies]
         )
 
@@ -291,3 +294,56 @@ def test_end_is_said_to_be_missing_when_the_model_stopped_at_its_limit(indexed: 
     with Assistant(indexed, models=models) as assistant:
         answer = assistant.ask("What is a dict?")
     assert answer.left_out == ["the end of the answer, which the model cut at its length limit"]
+    console = Console(file=StringIO(), width=120)
+    console.print(render_answer(answer))
+    assert "Left out for lack of room: the end" in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+class Sleeping(ScriptedChatModel):
+    """Never answers, and says when it was asked."""
+
+    _asked: asyncio.Event = PrivateAttr(default_factory=asyncio.Event)
+
+    async def _agenerate(self, *_: Any, **__: Any) -> Any:
+        self._asked.set()
+        await asyncio.sleep(60)
+
+
+@pytest.mark.anyio
+async def test_request_is_settled_when_its_caller_leaves(indexed: Settings) -> None:
+    """Cancelling an ask stops the model and closes every row."""
+    models = OneModel(indexed, "x")
+    models.model = Sleeping(replies=[])
+    async with AsyncAssistant(indexed, models=models) as assistant:
+        task = asyncio.create_task(assistant.ask("What is a dict?"))
+        await models.model._asked.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        (run,) = await asyncio.to_thread(assistant.stores.runs.latest, 5)
+        root = await asyncio.to_thread(assistant.stores.runs.get, run.trace_id)
+    assert run.status == "cancelled"
+    assert root is not None
+    assert root.status == "cancelled"
+
+
+def test_thread_store_is_blamed_when_it_fails(
+    indexed: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What SQLite says about a thread is translated."""
+
+    async def fail(*_: object, **__: object) -> None:
+        raise sqlite3.OperationalError("disk I/O error of a secret")
+
+    monkeypatch.setattr("langgraph.checkpoint.sqlite.aio.AsyncSqliteSaver.aput", fail)
+    with Assistant(indexed) as assistant, pytest.raises(StorageError) as caught:
+        assistant.ask("What is a dict?")
+    assert "secret" not in str(caught.value)
+
+
+def test_nothing_is_left_open_when_opening_fails(settings: Settings) -> None:
+    """A store that cannot be opened closes what was opened before it."""
+    settings.data_dir.mkdir()
+    (settings.data_dir / "threads.db").mkdir()
+    with pytest.raises(AssistantError):
+        Assistant(settings)

@@ -243,6 +243,25 @@ async def test_graph_answers_when_invoked_on_an_event_loop() -> None:
     assert graph.invoke(request)["messages"][-1].text == "A dict maps keys."
 
 
+def test_findings_stand_when_a_repair_would_not_fit() -> None:
+    """A draft too long to be sent back is kept with its findings, not lost to an error."""
+    long = {**CYCLE, "risk_factors": ["x" * 6_000]}
+    graph = build_graph(make_services(scripted(long), window=4_000))
+    request: Any = {"messages": [HumanMessage("plan it")]}
+    values = graph.invoke(request, context=Context(prompt_type="planning"))
+    assert values["plan"] is None
+    assert values["draft"]["risk_factors"] == ["x" * 6_000]
+    assert any("cycle" in finding for finding in values["findings"])
+
+
+def test_plan_is_refused_when_the_brief_alone_is_too_long() -> None:
+    """The first draft that would not fit is an error that says so."""
+    graph = build_graph(make_services(scripted(PLAN), window=2_000))
+    request: Any = {"messages": [HumanMessage("x" * 20_000)]}
+    with pytest.raises(RequestTooLongError):
+        graph.invoke(request, context=Context(prompt_type="planning"))
+
+
 def test_drawing_shows_every_node_when_drawn() -> None:
     """The picture in the README is drawn from this."""
     drawn = build_graph(make_services(scripted("x"))).get_graph().draw_mermaid()
