@@ -20,7 +20,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from agent.answer import Answer
-from agent.errors import AssistantError, translate
+from agent.errors import AssistantError, DraftError, translate
 from agent.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -93,6 +93,8 @@ class Problem(BaseModel):
     code: str
     message: str
     run_id: str | None = None
+    draft: str | None = None
+    """With `draft_invalid`: the last draft, as the model wrote it."""
 
 
 class Refusal(BaseModel):
@@ -240,10 +242,13 @@ async def _refuse(_: Request, error: Exception) -> JSONResponse:
 
 async def _fail(_: Request, error: Exception) -> JSONResponse:
     known = translate(error)
-    return _problem(known.status, known.code, str(known), run_id=known.run_id)
+    more = {"run_id": known.run_id} if known.run_id else {}
+    if isinstance(known, DraftError):
+        more["draft"] = known.draft
+    return _problem(known.status, known.code, str(known), **more)
 
 
-def _problem(status: int, code: str, message: str, *, run_id: str | None = None) -> JSONResponse:
-    body = {"code": code, "message": message, **({"run_id": run_id} if run_id else {})}
+def _problem(status: int, code: str, message: str, **more: str) -> JSONResponse:
+    body = {"code": code, "message": message, **more}
     headers = {"Retry-After": "5"} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
     return JSONResponse({"error": body}, status, headers=headers)

@@ -244,9 +244,11 @@ class AsyncAssistant:
             assignment_id = self._keep_plan(request, values)
         if values["findings"]:
             findings = values["findings"]
+            kept = f"assignment {assignment_id}" if kind == "planning" else "its thread"
             raise DraftError(
                 f"The model's {'plan' if kind == 'planning' else 'code'} failed its check "
-                f"{values['attempts']} times: {' '.join(findings)} The last draft is kept.",
+                f"{values['attempts']} times: {' '.join(findings)} "
+                f"The last draft is kept with {kept}; try again, or choose another model.",
                 findings=findings,
                 draft=values["draft_text"],
                 run_id=run_id,

@@ -27,8 +27,10 @@ def main() -> None:
     try:
         app()
     except Exception as error:  # noqa: BLE001 - the last handler: nothing but our own words leaves
-        from agent.errors import translate
+        from agent.errors import DraftError, translate
 
         known = translate(error)
         typer.echo(f"assist: {known}", err=True)
+        if isinstance(known, DraftError):
+            typer.echo(known.draft)
         sys.exit(known.exit_code)

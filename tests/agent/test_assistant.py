@@ -108,8 +108,8 @@ def test_answer_is_sourced_priced_and_marked_when_chatting(assistant: Assistant)
     assert root.status == "done"
 
 
-def test_second_turn_sees_the_first_when_the_process_was_restarted(indexed: Settings) -> None:
-    """A thread outlives the process."""
+def test_second_turn_sees_the_first_when_the_assistant_was_reopened(indexed: Settings) -> None:
+    """A thread outlives the assistant it was begun with."""
     with scripted(indexed, "Use a Counter.") as first:
         thread = first.ask("How do I count words?").thread_id
     models = OneModel(indexed, "With pytest.")

@@ -12,7 +12,9 @@ from typing import Any, NamedTuple
 import pytest
 
 from agent.cli import main
+from graphs.context import ChosenModel
 from tests.agent.test_assistant import BRIEF, NOTE
+from tests.fakes import ScriptedChatModel, reply
 
 
 class Outcome(NamedTuple):
@@ -160,6 +162,36 @@ def test_demo_does_the_main_job_when_run(assist: Assist) -> None:
         assert part in " ".join(shown.out.split()), part
     assist("consent", "give")
     assert "you gave consent" in assist("demo").out
+
+
+def test_draft_is_printed_when_it_failed_its_check(
+    assist: Assist, note: Path, brief: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sentence goes to standard error, the draft to standard output: nothing is lost."""
+    assist("index", "add", note)
+    model = ScriptedChatModel(replies=[reply("Sorry, no plan.")])
+    monkeypatch.setattr(
+        "agent.models.catalogue.ModelCatalogue.choose",
+        lambda *_, **__: ChosenModel("openai:gpt-4o", model, 100_000, 1_000),
+    )
+    outcome = assist("plan", brief)
+    assert (outcome.code, outcome.out) == (1, "Sorry, no plan.\n")
+    assert "failed its check 2 times" in outcome.err
+
+
+def test_thread_goes_on_when_the_process_was_restarted(note: Path, tmp_path: Path) -> None:
+    """Two processes, one thread: the second knows what the first was asked."""
+    command = [str(Path(sys.executable).parent / "assist")]
+
+    def run(*arguments: str) -> str:
+        return subprocess.run(
+            [*command, *arguments], capture_output=True, text=True, check=True, cwd=tmp_path
+        ).stdout
+
+    run("index", "add", str(note))
+    first = json.loads(run("ask", "How do I count words in Python?", "--json"))
+    second = json.loads(run("ask", "And then?", "--thread", first["thread_id"], "--json"))
+    assert "How do I count words in Python?" in second["text"]
 
 
 def test_nothing_is_said_to_be_recorded_when_nothing_ran(assist: Assist) -> None:

@@ -3,11 +3,13 @@
 import json
 from pathlib import Path
 
+import httpx
 import pytest
 
 from agent.assistant import Assistant
 from agent.errors import DraftError, ModelError
 from agent.settings import Settings
+from server import create_app
 from tests.agent.test_assistant import BRIEF, NOTE
 from tests.graphs.test_build import CYCLE, PLAN
 from tests.servers.openai import OpenAIServer
@@ -82,3 +84,18 @@ def test_failure_is_named_when_the_server_is_gone(
     assert "openai:gpt-4o failed" in str(caught.value)
     assert "sk-test" not in str(caught.value)
     assert "dict" not in str(caught.value)
+
+
+def test_draft_comes_back_over_http_when_it_failed_its_check(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A 502 that says what was found, with the draft and the run to look up."""
+    with running(OpenAIServer("Sorry, no.").app) as base:
+        settings = connected(tmp_path, monkeypatch, base)
+        with running(create_app(settings)) as door:
+            body = {"message": BRIEF, "prompt_type": "planning"}
+            response = httpx.post(f"{door}/ask", json=body, timeout=30)
+    error = response.json()["error"]
+    assert (response.status_code, error["code"]) == (502, "draft_invalid")
+    assert error["draft"] == "Sorry, no."
+    assert error["run_id"]
