@@ -86,6 +86,7 @@ class AsyncAssistant:
         self.stores = await asyncio.to_thread(Stores.open, self.settings)
         self._open.callback(self.stores.close)
         self._open.callback(self.knowledge.close)
+        self._open.push_async_callback(self.models.aclose)
         consent = self.stores.consent
         self._handler = RecordingHandler(
             self.stores.runs,

@@ -11,6 +11,7 @@ from agent.settings import Settings
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
+    from openai import DefaultAsyncHttpxClient
 
     from graphs.context import ChosenModel, ModelTask
 
@@ -43,6 +44,7 @@ class ModelCatalogue:
         self._strong = settings.strong_model or (_OPENAI_STRONG if has_key else OFFLINE)
         self._fast = settings.fast_model or (_OPENAI_FAST if has_key else OFFLINE)
         self._made: dict[str, BaseChatModel] = {}
+        self._clients: list[DefaultAsyncHttpxClient] = []
 
     @property
     def names(self) -> list[str]:
@@ -78,6 +80,12 @@ class ModelCatalogue:
             )
         return asked
 
+    async def aclose(self) -> None:
+        """Close the connections of the models that were made; the next use makes new ones."""
+        self._made.clear()
+        while self._clients:
+            await self._clients.pop().aclose()
+
     def _make(self, name: str) -> "BaseChatModel":
         if name == OFFLINE:
             from agent.models.offline import OfflineChatModel
@@ -97,6 +105,12 @@ class ModelCatalogue:
     def _options(self, name: str) -> dict[str, Any]:
         options: dict[str, Any] = {"timeout": self._settings.model_timeout}
         if name.startswith("openai:"):
+            from openai import DefaultAsyncHttpxClient
+
+            # Our own, because LangChain's is shared by the process and belongs to one event loop.
+            client = DefaultAsyncHttpxClient(timeout=self._settings.model_timeout)
+            self._clients.append(client)
+            options["http_async_client"] = client
             options["stream_usage"] = True
             if self._settings.openai_api_key:
                 options["api_key"] = self._settings.openai_api_key
