@@ -33,7 +33,7 @@ _HOSTS = ["127.0.0.1", "localhost", "[::1]"]
 _SHOWN = 40
 """Characters of a field's name that an error repeats."""
 _REFUSALS = (404, 409, 413, 422, 502, 503)
-_WRONG = "is not what is expected here; see /docs"
+_WRONG = "is not what is expected here; send JSON as content-type application/json, see /docs"
 _SENTENCES = {
     "missing": "is missing",
     "extra_forbidden": "is not a field of this request",
@@ -224,16 +224,17 @@ async def ready(request: Request) -> JSONResponse:
 
 
 @router.get("/", response_class=HTMLResponse, include_in_schema=False)
-async def home() -> str:
+async def home(request: Request) -> str:
     """Show one screen of help."""
-    return _HOME
+    return _HOME.replace("localhost:8000", request.url.netloc)
 
 
 async def _refuse(_: Request, error: Exception) -> JSONResponse:
     """Name the field that is wrong and never repeat what stood in it."""
     if isinstance(error, RequestValidationError):
         first = error.errors()[0]
-        place = ".".join(str(part)[:_SHOWN] for part in first["loc"] if part != "body")
+        names = [part for part in first["loc"] if isinstance(part, str) and part != "body"]
+        place = ".".join(name[:_SHOWN] for name in names)
         place = place.encode("ascii", "replace").decode() or "body"
         return _problem(422, "invalid_input", f"{place}: {_SENTENCES.get(first['type'], _WRONG)}")
     status = error.status_code if isinstance(error, HTTPException) else 500

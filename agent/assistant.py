@@ -38,9 +38,9 @@ from agent.stores import Stores
 from graphs.build import build_graph
 from graphs.context import Context, Services
 from graphs.loop import run_blocking
-from graphs.planner import title_of
 from graphs.state import Assignment
 from prompts import PromptBook
+from retrieval.titles import title_of
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver

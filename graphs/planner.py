@@ -1,6 +1,5 @@
 """Turn an assignment text into a draft of a plan."""
 
-import re
 from collections.abc import Sequence
 
 from graphs.context import Context, Services
@@ -10,18 +9,7 @@ from graphs.plan import PlanDraft
 from graphs.state import State, StateUpdate
 from prompts import RenderedPrompt
 from retrieval import Source
-
-_TITLE_LENGTH = 80
-_READ = 20_000
-"""Characters of a text in which its heading is looked for."""
-
-
-def title_of(text: str) -> str:
-    """Return what a text calls itself: its first heading, else its first line."""
-    heading = re.search(r"^#{1,3}[ \t]+(\S[^\n]*)$", text[:_READ], re.M)
-    first = heading[1] if heading else text[:_READ].strip().partition("\n")[0]
-    plain = " ".join(first.strip("#*_ \t").split())
-    return plain if len(plain) <= _TITLE_LENGTH else plain[: _TITLE_LENGTH - 1].rstrip() + "…"
+from retrieval.titles import title_of
 
 
 def subject(state: State, context: Context) -> tuple[str, str]:

@@ -55,7 +55,7 @@ _WORDS: Mapping[PromptType, tuple[tuple[float, str], ...]] = {
         (1.5, r"\b(?:what|waht)(?:'s| is| are| does| happens)\b|\b(?:am i|are you|does|who|when) "),
         (
             1.5,
-            r"^\W*(?:hi|hello|hey|thanks?|thank you|good (?:morning|evening)|ok(?:ay)?|bye|lol)\b",
+            r"^[^\w\n]*(?:hi|hello|hey|thanks?|thank you|good (?:morning|evening)|ok(?:ay)?|bye|lol)\b",  # noqa: E501
         ),
         (
             1.5,
@@ -92,7 +92,7 @@ _WORDS: Mapping[PromptType, tuple[tuple[float, str], ...]] = {
         ),
         (
             2.0,
-            r"(?:^\W*(?:please |pls )?|\b(?:and|so|just|please|now) (?:please )?)"
+            r"(?:^[^\w\n]*(?:please |pls )?|\b(?:and|so|just|please|now) (?:please )?)"
             r"(?:write|impe?le?ment|generate|code|create|convert|translate|build|produce)\b",
         ),
         (
@@ -117,6 +117,7 @@ _RULES = {
 def score(text: str) -> dict[PromptType, float]:
     """Score how much a request looks like each kind of help."""
     read = text if len(text) <= 2 * READ else f"{text[:READ]}\n{text[-READ:]}"
+    read = re.sub(r"\s*\n\s*", "\n", read)  # runs of blank lines cost the rules a lot
     scores: dict[PromptType, float] = {
         kind: sum(weight for weight, pattern in rules if pattern.search(read))
         for kind, rules in _RULES.items()

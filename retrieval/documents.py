@@ -17,6 +17,7 @@ from frontmatter.default_handlers import YAMLHandler
 from yaml import YAMLError
 
 from retrieval.errors import DocumentError
+from retrieval.titles import heading_of
 
 SUPPORTED = (".ipynb", ".jsonl", ".md", ".txt")
 """The suffixes that `read_documents` reads."""
@@ -28,7 +29,6 @@ _FIELD_LIMIT = 200
 _LINE_LIMIT = 80
 _FIRST_NBFORMAT = 4
 _FENCE = re.compile(r"`{3,}")
-_HEADING = re.compile(r"^#{1,6}[ \t]+(.+)$", re.MULTILINE)
 _BRIEF = re.compile(r"^##[ \t]+brief[ \t#]*$", re.MULTILINE | re.IGNORECASE)
 
 
@@ -68,11 +68,17 @@ def read_documents(path: Path, *, course: str = "") -> Iterator[Document]:
         return _read_folder(path, course)
     if path.suffix.lower() not in SUPPORTED:
         raise DocumentError(f"{str(path)!r} is not supported. Use one of: {', '.join(SUPPORTED)}.")
-    return _read_file(path, path.name, course)
+    return _read_file(path, path.name, path.resolve().parent.name, course)
 
 
 def document_id(key: str, *, course: str = "") -> str:
-    """Return the id of a document by what stays the same about it: its name in its course."""
+    """Return the id of a document by what stays the same about it: its place in its course.
+
+    Args:
+        key: The name of the folder that was added and the path below it, `labs/week1/a.md`; for
+            a line of a jsonl file with `, ID` behind it.
+        course: The course it belongs to; empty: shared.
+    """
     return str(uuid5(_NAMESPACE, f"{course}\0{key}"))
 
 
@@ -82,6 +88,9 @@ class _Origin(NamedTuple):
     place: str
     """The path on this machine, for error messages."""
     name: str
+    """The path below the folder that was added, for readers."""
+    root: str
+    """The name of that folder: files of the same name in two folders are two documents."""
     course: str
 
 
@@ -92,7 +101,8 @@ def _read_folder(folder: Path, course: str) -> Iterator[Document]:
             f"{str(folder)!r} holds no document. Add files of: {', '.join(SUPPORTED)}."
         )
     for path in files:
-        yield from _read_file(path, path.relative_to(folder).as_posix(), course)
+        name = path.relative_to(folder).as_posix()
+        yield from _read_file(path, name, folder.resolve().name, course)
 
 
 def _is_wanted(path: Path, folder: Path) -> bool:
@@ -105,8 +115,8 @@ def _is_wanted(path: Path, folder: Path) -> bool:
     )
 
 
-def _read_file(path: Path, name: str, course: str) -> Iterator[Document]:
-    origin = _Origin(str(path), _shown(name), course)
+def _read_file(path: Path, name: str, root: str, course: str) -> Iterator[Document]:
+    origin = _Origin(str(path), _shown(name), _shown(root), course)
     suffix = path.suffix.lower()
     if suffix == ".jsonl":
         yield from _read_lines(path, origin)
@@ -128,7 +138,7 @@ def _read_markdown(path: Path, origin: _Origin) -> Document:
         raise DocumentError(
             f"{origin.place!r} has a malformed YAML header ({reason}). Fix it."
         ) from error
-    title = header.get("title") or _first_heading(body) or _stem(path)
+    title = header.get("title") or heading_of(body) or _stem(path)
     return _document(origin, {**header, "title": title}, body, is_past_assignment=bool(header))
 
 
@@ -147,7 +157,7 @@ def _read_notebook(path: Path, origin: _Origin) -> Document:
         raise DocumentError(
             f"{origin.place!r} holds more than 1 MB of text. Split it into several files."
         )
-    header = {"title": _first_heading(text) or _stem(path), "language": language}
+    header = {"title": heading_of(text) or _stem(path), "language": language}
     return _document(origin, header, text)
 
 
@@ -192,7 +202,7 @@ def _read_lines(path: Path, origin: _Origin) -> Iterator[Document]:
                 f"{place!r} repeats the id {key!r} of line {seen[key]}. Make the ids unique."
             )
         seen[key] = number
-        title = fields.get("title") or _first_heading(text) or _first_line(text)
+        title = fields.get("title") or heading_of(text) or _first_line(text)
         named = origin._replace(place=place, name=f"{origin.name}, {key}")
         yield _document(named, {**fields, "title": title}, text)
     if not seen:
@@ -226,7 +236,7 @@ def _document(
         raise DocumentError(f"{place!r} is not text (it holds NUL or broken characters). Clean it.")
     course = _field(header, "course", place) or origin.course
     return Document(
-        document_id=document_id(origin.name, course=course),
+        document_id=document_id(f"{origin.root}/{origin.name}", course=course),
         title=_field(header, "title", place) or origin.name,
         text=text,
         name=origin.name,
@@ -291,11 +301,6 @@ def _json_object(text: str, place: str) -> dict[str, object]:
     if not isinstance(value, dict):
         raise DocumentError(f"{place!r} is a JSON {type(value).__name__}. Write an object.")
     return cast("dict[str, object]", value)  # JSON keys are strings
-
-
-def _first_heading(text: str) -> str:
-    heading = _HEADING.search(text)
-    return heading[1].rstrip(" \t#")[:_FIELD_LIMIT] if heading else ""
 
 
 def _first_line(text: str) -> str:

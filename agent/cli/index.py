@@ -29,7 +29,13 @@ def add(
 
 
 @app.command("search")
-def search(query: str, course: Course = "", limit: int = 4, *, as_json: AsJson = False) -> None:
+def search(
+    query: str,
+    course: Course = "",
+    limit: Annotated[int, typer.Option(min=1)] = 4,
+    *,
+    as_json: AsJson = False,
+) -> None:
     """Search the past assignments."""
     with open_knowledge() as knowledge:
         sources = knowledge.search(query, course=course, limit=limit)

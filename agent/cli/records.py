@@ -10,13 +10,16 @@ from agent.cli.terminal import AsJson, open_stores, print_json, write_text
 if TYPE_CHECKING:
     from agent.privacy.consent import Decision
 
+_MINUTES = 16
+"""Characters of a stored time up to its minutes."""
+
 logs = typer.Typer(help="The record of every model call.", no_args_is_help=True)
 report = typer.Typer(help="What is read out of the records.", no_args_is_help=True)
 consent = typer.Typer(help="Whether the text of your requests is recorded.")
 
 
 @logs.command("list")
-def logs_list(limit: int = 20, *, as_json: AsJson = False) -> None:
+def logs_list(limit: Annotated[int, typer.Option(min=1)] = 20, *, as_json: AsJson = False) -> None:
     """List the newest model calls."""
     from agent.display import make_console, render_runs
     from agent.recording.export import as_interaction
@@ -117,5 +120,8 @@ def _decide(decision: "Decision | None", *, as_json: bool) -> None:
         return
     if decision != "withdrawn":
         typer.echo(consent_text())
-    since = f" since {status.decided_at}" if status.decided_at else ""
-    typer.echo(f"Consent {'given' if status.given else 'not given'}{since}.")
+    when = (status.decided_at or "")[:_MINUTES].replace("T", " ")
+    if status.given:
+        typer.echo(f"Consent given on {when} UTC.")
+    else:
+        typer.echo(f"Consent withdrawn on {when} UTC." if when else "Consent not given.")

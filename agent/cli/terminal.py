@@ -67,20 +67,23 @@ def read_argument(text: str) -> str:
 
 
 def read_file(path: Path) -> str:
-    """Return the text of an assignment file.
+    """Return the text of an assignment file, under its title.
 
     Raises:
         DocumentError: it cannot be read as one document.
     """
     from agent.errors import InputError
     from retrieval.documents import read_documents
+    from retrieval.titles import title_of
 
     if path.is_dir():
         raise InputError(f"{path} is a folder. Name one assignment file.")
     documents = list(read_documents(path))
     if len(documents) != 1:
         raise InputError(f"{path} holds {len(documents)} documents. Name a file with one.")
-    return documents[0].text
+    (document,) = documents
+    named = title_of(document.text) == document.title
+    return document.text if named else f"# {document.title}\n\n{document.text}"
 
 
 def write_text(path: Path, text: str) -> None:

@@ -76,6 +76,17 @@ def test_index_changes_nothing_when_the_same_is_added_again(assist: Assist, note
     assert assist("index", "rebuild").out == "1 chunks embedded again\n"
 
 
+def test_files_of_one_name_stay_apart_when_added_from_two_folders(
+    assist: Assist, tmp_path: Path
+) -> None:
+    """Every course has a `lab1.md`; adding the second loses nothing of the first."""
+    for name, topic in (("algorithms", "Dijkstra's shortest path"), ("systems", "a small shell")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "lab1.md").write_text(f"# Lab\n\nImplement {topic} in C.", "utf-8")
+        assert assist("index", "add", tmp_path / name, "--json").json["added"] == 1
+    assert assist("index", "stats", "--json").json["documents"] == 2
+
+
 def test_plan_is_printed_when_a_file_is_given(assist: Assist, note: Path, brief: Path) -> None:
     """As JSON the plan alone; for people a table with the critical path."""
     assist("index", "add", note)
@@ -215,8 +226,8 @@ def test_consent_is_shown_when_decided(assist: Assist) -> None:
     """Asked, given, withdrawn."""
     assert "Consent not given." in assist("consent").out
     assert assist("consent", "give", "--json").json["given"] is True
-    assert "Consent given since" in assist("consent").out
-    assert "Consent not given since" in assist("consent", "withdraw").out
+    assert "Consent given on 20" in assist("consent").out
+    assert "Consent withdrawn on 20" in assist("consent", "withdraw").out
 
 
 def test_doctor_names_what_is_wrong_when_a_store_is_broken(assist: Assist, tmp_path: Path) -> None:
@@ -246,6 +257,7 @@ def test_doctor_names_what_is_wrong_when_a_store_is_broken(assist: Assist, tmp_p
         (("plan", "."), "is a folder"),
         (("index", "search", "x"), "assist index add"),
         (("index", "add", "nowhere"), "nowhere"),
+        (("logs", "list", "--limit", "0"), "greater than or equal to 1"),
         (("logs", "show", "nope"), "no recorded run 'nope'"),
         (("report", "daily", "--day", "soon"), "'soon' is not a date"),
         (("logs", "export", "--output", "/proc/nowhere/log"), "cannot be written"),
@@ -276,6 +288,15 @@ def test_file_is_refused_when_it_is_no_text(
     assert outcome.code == 2
     assert "bad.md" in outcome.err
     assert said in outcome.err
+
+
+def test_title_is_the_files_name_when_its_headings_say_nothing(
+    assist: Assist, note: Path, tmp_path: Path
+) -> None:
+    """A brief headed 'Instructions', with a comment in its code, is called by its file's name."""
+    (tmp_path / "etl.md").write_text("# Instructions\n\n```sh\n# Setup\n```\nCount words.", "utf-8")
+    assist("index", "add", note)
+    assert assist("plan", tmp_path / "etl.md", "--json").json["title"] == "etl"
 
 
 def test_file_is_refused_when_it_holds_many_assignments(assist: Assist, tmp_path: Path) -> None:

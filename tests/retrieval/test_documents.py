@@ -116,21 +116,26 @@ def test_folder_is_read_sorted_and_skips_the_rest(tmp_path: Path) -> None:
     assert names == ["a/z.md", "b.txt", "c.MD"]
 
 
-def test_document_id_depends_on_name_and_course_only(tmp_path: Path) -> None:
-    """The id is the same in another folder and after an edit, and another in another course."""
-    (tmp_path / "elsewhere").mkdir()
-    first = read_one(write(tmp_path / "a.md", "one"))
-    moved = read_one(write(tmp_path / "elsewhere" / "a.md", "two"))
-    other = read_one(tmp_path / "a.md", course="cs1")
-    assert first.document_id == moved.document_id == document_id("a.md")
-    assert other.document_id == document_id("a.md", course="cs1") != first.document_id
+def test_document_id_depends_on_folder_name_and_course_only(tmp_path: Path) -> None:
+    """The id survives an edit and a move of the folder; another folder or course is another."""
+    for place in ("labs", "moved/labs", "exams"):
+        (tmp_path / place).mkdir(parents=True)
+        write(tmp_path / place / "a.md", place)
+    first = read_one(tmp_path / "labs" / "a.md")
+    (whole,) = read_documents(tmp_path / "labs")
+    moved = read_one(tmp_path / "moved" / "labs" / "a.md")
+    course = read_one(tmp_path / "labs" / "a.md", course="cs1")
+    assert first.document_id == whole.document_id == moved.document_id == document_id("labs/a.md")
+    assert course.document_id == document_id("labs/a.md", course="cs1") != first.document_id
+    assert read_one(tmp_path / "exams" / "a.md").document_id != first.document_id
 
 
 def test_document_id_is_the_same_for_every_spelling_of_an_accent(tmp_path: Path) -> None:
     """File systems spell accents in two ways."""
-    composed = read_one(write(tmp_path / "\u00fcbung.md", "x"))
-    (tmp_path / "mac").mkdir()
-    decomposed = read_one(write(tmp_path / "mac" / "u\u0308bung.md", "x"))
+    for place in ("labs", "mac/labs"):
+        (tmp_path / place).mkdir(parents=True)
+    composed = read_one(write(tmp_path / "labs" / "\u00fcbung.md", "x"))
+    decomposed = read_one(write(tmp_path / "mac" / "labs" / "u\u0308bung.md", "x"))
     assert composed.document_id == decomposed.document_id
 
 
