@@ -1,5 +1,6 @@
 """What is configured, where it comes from, and whether what it points to answers."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,6 +11,8 @@ from agent.knowledge import Knowledge
 from agent.models.catalogue import ModelCatalogue
 from agent.settings import Settings, origin, variable_name
 from agent.stores import Stores
+
+_CREDENTIALS = re.compile(r"://[^/@\s]*@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,7 @@ def _models(settings: Settings) -> str:
 def _shown(value: object) -> str:
     if isinstance(value, SecretStr):
         return "********"
-    return str(value) if value not in ("", None) else "-"
+    return _CREDENTIALS.sub("://********@", str(value)) if value not in ("", None) else "-"
 
 
 def _told(name: str) -> str:

@@ -48,7 +48,9 @@ def test_value_is_not_repeated_when_it_does_not_fit(monkeypatch: pytest.MonkeyPa
 def test_key_is_masked_when_settings_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     """The doctor shows that there is a key, not which."""
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    monkeypatch.setenv("ASSIST_DATABASE_URL", "postgresql://staff:hunter2@db/records")
     settings = load_settings()
     lines = {line.name: line for line in list_settings(settings)}
     assert lines["OPENAI_API_KEY"].value == "********"
+    assert lines["ASSIST_DATABASE_URL"].value == "postgresql://********@db/records"
     assert "sk-secret" not in repr(settings)
