@@ -13,10 +13,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import DeclarativeBase, Session
 
-from agent.errors import StorageError
+from agent.errors import SettingsError, StorageError
 
 _PRAGMAS = (
     "busy_timeout=5000",
@@ -48,11 +48,19 @@ class Database:
         """Connect and migrate.
 
         Raises:
+            SettingsError: the URL is none, or its driver is not installed.
             StorageError: the database cannot be opened or its schema not be brought up to date.
         """
-        place = make_url(url)
         try:
+            place = make_url(url)
             engine = create_engine(place)
+        except (ArgumentError, ImportError) as error:
+            raise SettingsError(
+                f"ASSIST_DATABASE_URL cannot be used ({type(error).__name__}). Write it like "
+                "postgresql+psycopg://user@host/name, and run: "
+                "pip install 'assignment-assistant[postgres]'"
+            ) from error
+        try:
             if place.get_backend_name() == "sqlite" and place.database:
                 make_private(Path(place.database))
                 event.listen(engine, "connect", _set_pragmas)

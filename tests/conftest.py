@@ -11,6 +11,8 @@ from agent.settings import Settings
 
 _DATA = Path(os.environ.get("ASSIST_EVAL_DATA") or Path(__file__).parents[2] / "shared" / "data")
 
+_POSTGRES = os.environ.get("ASSIST_TEST_POSTGRES_URL", "")
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _hidden() -> Iterator[None]:
@@ -42,6 +44,16 @@ def eval_data() -> Path:
     if not _DATA.is_dir():
         pytest.skip(f"the labelled data is not at {_DATA}; set ASSIST_EVAL_DATA")
     return _DATA
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def records_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where records lie: SQLite always, PostgreSQL where the environment names an empty one."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'records.db'}"
+    if not _POSTGRES:
+        pytest.skip("ASSIST_TEST_POSTGRES_URL names no PostgreSQL database")
+    return _POSTGRES
 
 
 @pytest.fixture

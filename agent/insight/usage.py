@@ -44,20 +44,20 @@ def daily_usage(database: Database, day: str) -> DailyUsage:
     tokens = func.coalesce(Run.input_tokens, 0) + func.coalesce(Run.output_tokens, 0)
     query = (
         select(
-            func.coalesce(Run.prompt_type, "unknown"),
+            Run.prompt_type,
             func.count(),
             func.sum(tokens),
             func.coalesce(func.sum(Run.cost_nano_usd), 0),
             func.count() - func.count(Run.cost_nano_usd),
         )
         .where(Run.run_type == "llm", func.substr(Run.started_at, 1, _DAY) == day)
-        .group_by(func.coalesce(Run.prompt_type, "unknown"))
-        .order_by(func.coalesce(Run.prompt_type, "unknown"))
+        .group_by(Run.prompt_type)
+        .order_by(Run.prompt_type)
     )
     with database.read() as session:
         rows = session.execute(query).all()
     categories = [
-        CategoryUsage(kind, count, used, to_usd(nano or 0) or 0.0, unpriced)
+        CategoryUsage(kind or "unknown", count, used, to_usd(nano or 0) or 0.0, unpriced)
         for kind, count, used, nano, unpriced in rows
     ]
     nano_total = sum(row[3] or 0 for row in rows)

@@ -11,7 +11,7 @@ from alembic.runtime.migration import MigrationContext
 
 import agent.stores
 from agent.database import Database, Table
-from agent.errors import StorageError
+from agent.errors import SettingsError, StorageError
 
 
 def test_migrations_match_the_models_when_run(tmp_path: Path) -> None:
@@ -46,6 +46,13 @@ def test_error_says_what_to_do_when_the_file_is_no_database(tmp_path: Path) -> N
     (tmp_path / "records.db").write_text("not a database" * 100, "utf-8")
     with pytest.raises(StorageError, match=r"records\.db cannot be used"):
         Database.open(f"sqlite:///{tmp_path / 'records.db'}")
+
+
+@pytest.mark.parametrize("url", ["nonsense", "postgresql+nodriver://db/records"])
+def test_error_names_the_remedy_when_the_url_cannot_be_used(url: str) -> None:
+    """A URL that is none, or a driver that is missing, is a setting to mend."""
+    with pytest.raises(SettingsError, match="ASSIST_DATABASE_URL cannot be used"):
+        Database.open(url)
 
 
 def test_error_says_what_to_do_when_the_folder_cannot_be_made(tmp_path: Path) -> None:
