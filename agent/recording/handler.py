@@ -80,7 +80,7 @@ class RecordingHandler(BaseCallbackHandler):
         if self._enter(run_id, parent_run_id) != run_id:
             return
         row = self._row("chain", name, run_id, parent_run_id, metadata or {})
-        self._store.start({**row, "content": "not text"})
+        self._store.start({**row, "trace_id": str(run_id), "content": "not text"})
         self._close_if_late(run_id)
 
     def on_chain_end(self, outputs: Any, *, run_id: UUID, **_: Any) -> None:
@@ -177,6 +177,7 @@ class RecordingHandler(BaseCallbackHandler):
         self._store.start(
             {
                 **row,
+                "trace_id": str(root),
                 "model_asked": metadata.get("model_asked") or f"{provider}:{asked}",
                 "parameters": {
                     name: value
@@ -216,7 +217,6 @@ class RecordingHandler(BaseCallbackHandler):
     ) -> dict[str, Any]:
         return {
             "run_id": str(run_id),
-            "trace_id": str(self._traces.get(run_id, run_id)),
             "parent_run_id": str(parent_run_id) if parent_run_id else None,
             "run_type": run_type,
             "name": name,
