@@ -5,6 +5,7 @@ the modules that declare them.
 """
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -20,11 +21,13 @@ from agent.errors import SettingsError, StorageError
 
 _PRAGMAS = (
     "busy_timeout=5000",
-    "journal_mode=WAL",
     "synchronous=FULL",
     "foreign_keys=ON",
     "secure_delete=ON",
 )
+_WAL_TRIES = 50
+_WAL_PAUSE = 0.1
+"""Seconds between the tries of two processes that make the file at the same moment."""
 
 
 class Table(DeclarativeBase):
@@ -119,7 +122,21 @@ def _set_pragmas(connection: sqlite3.Connection, _: Any) -> None:
     cursor = connection.cursor()
     for pragma in _PRAGMAS:
         cursor.execute(f"PRAGMA {pragma}")
+    _use_wal(cursor)
     cursor.close()
+
+
+def _use_wal(cursor: sqlite3.Cursor) -> None:
+    """Switch to the write-ahead log; SQLite does not wait for others here, so this does."""
+    for remaining in reversed(range(_WAL_TRIES)):
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:
+            if not remaining:
+                raise
+            time.sleep(_WAL_PAUSE)
+        else:
+            return
 
 
 def _begin(connection: Connection) -> None:

@@ -64,12 +64,13 @@ def test_error_says_what_to_do_when_the_folder_cannot_be_made(tmp_path: Path) ->
 
 def test_schema_is_whole_when_two_processes_start_at_once(tmp_path: Path) -> None:
     """The first start of a server and of a command beside it do not trip over each other."""
-    url = f"sqlite:///{tmp_path / 'records.db'}"
-    with ThreadPoolExecutor(6) as pool:
-        opened = list(pool.map(Database.open, [url] * 6))
-    for database in opened:
-        database.close()
-    assert len(opened) == 6
+    for number in range(10):
+        url = f"sqlite:///{tmp_path / f'{number}.db'}"
+        with ThreadPoolExecutor(6) as pool:
+            opened = list(pool.map(Database.open, [url] * 6))
+        for database in opened:
+            database.close()
+        assert len(opened) == 6
 
 
 def test_schema_is_built_again_when_a_migration_was_cut(

@@ -5,56 +5,65 @@ They are marked as general rules wherever they are used, and never carry a numbe
 
 from collections.abc import Iterable
 
-from agent.models.offline.reading.words import related, stem
+from agent.models.offline.reading.words import stem
 
 _RULES: tuple[tuple[str, str], ...] = (
     (
-        "authentication",
+        "authentication login jwt password auth session oauth",
         "Store only salted password hashes, keep keys out of the code, and test expired and "
         "missing credentials.",
     ),
     (
-        "injection",
+        "injection xss sanitize sanitise",
         "Treat every input as hostile: validate it at the edge and pass it to SQL or a shell "
         "only as a parameter.",
     ),
     (
-        "database",
+        "database db sqlite sql sqlalchemy postgres schema transaction",
         "Let the database keep the rules (NOT NULL, UNIQUE, foreign keys) and use one "
         "transaction for one change.",
     ),
     (
-        "async",
+        "async asyncio asynchronous concurrency concurrent thread parallel race",
         "Give every waiting call a time limit and keep what is shared between tasks as small "
         "as possible.",
     ),
     (
-        "performance",
+        "performance slow speed efficient optimise optimize",
         "Measure with the largest input before changing anything, and change one thing at a time.",
     ),
     (
-        "test",
+        "test testing pytest unittest junit jest",
         "Test the empty, the smallest and the wrong case first; one behaviour a test, named "
         "after it.",
     ),
     (
-        "error",
+        "error exception traceback crash segfault",
         "Catch the error you expect where you can act on it, and let the others through with "
         "their message.",
     ),
     (
-        "parse",
+        "parse parser parsing tokenise",
         "Write down malformed samples first; they decide the design more than the good ones.",
     ),
     (
-        "validate",
+        "validate validation invalid",
         "Check input once, at the edge, and say which value is wrong and what would be right.",
     ),
-    ("route", "Decide on the status code of every outcome before writing the route."),
-    ("plot", "Label axes with units, and check a few plotted values by hand."),
-    ("dataframe", "Look at row counts before and after each step, and never change the raw data."),
     (
-        "recursion",
+        "route endpoint api rest",
+        "Decide on the status code of every outcome before writing the route.",
+    ),
+    (
+        "plot chart matplotlib visualise visualize",
+        "Label axes with units, and check a few plotted values by hand.",
+    ),
+    (
+        "dataframe pandas",
+        "Look at row counts before and after each step, and never change the raw data.",
+    ),
+    (
+        "recursion recursive",
         "Write the base case first, and say in one sentence why each call gets nearer to it.",
     ),
     ("class", "Give a class one reason to change, and make wrong states impossible to construct."),
@@ -68,14 +77,12 @@ _RULES: tuple[tuple[str, str], ...] = (
         "Say what holds before and after each turn of the loop; off-by-one faults show there.",
     ),
     (
-        "git",
+        "git commit",
         "Commit each finished step with a sentence that says why; small commits are easy to undo.",
     ),
 )
-_DEFAULT = (
-    "Write one small test that fails without the change, then make it pass.",
-    "Handle the empty and the wrong input before the normal case.",
-)
+_OTHER_INJECTION = stem("dependency")
+"""A word beside which `injection` is no attack."""
 
 STEPS = {
     "error": (
@@ -105,9 +112,8 @@ STEPS = {
 
 
 def general_rules(words: Iterable[str], most: int = 2) -> list[str]:
-    """Return the rules of thumb that fit the words of a question, else two that always fit."""
+    """Return the rules of thumb that fit the stems of a question; none where none fits."""
     asked = set(words)
-    fitting = [
-        rule for topic, rule in _RULES if asked.intersection({stem(topic)} | related(stem(topic)))
-    ]
-    return (fitting or list(_DEFAULT))[:most]
+    if _OTHER_INJECTION in asked:
+        asked.discard(stem("injection"))
+    return [rule for topics, rule in _RULES if asked.intersection(map(stem, topics.split()))][:most]

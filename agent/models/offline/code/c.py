@@ -190,9 +190,11 @@ def _c_name(function: Function) -> str:
 
 def _c_prototype(function: Function, kinds: Mapping[str, str], *, with_count: bool) -> str:
     given = []
+    mark = "*" if with_count else "&"
     for name, kind in function.parameters:
-        space = "" if kinds[kind].endswith("*") else " "
-        given.append(f"{kinds[kind]}{space}{snake(name)}")
+        written = kinds.get(kind, f"const {kind} {mark}")
+        space = "" if written.endswith(("*", "&")) else " "
+        given.append(f"{written}{space}{snake(name)}")
         if with_count and kind == "list":
             given.append(f"size_t {snake(name)}_count")
     result = kinds[function.result]

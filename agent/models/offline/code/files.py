@@ -9,15 +9,17 @@ from collections.abc import Callable, Mapping, Sequence
 from agent.models.offline.answers.quoting import GENERIC, unmarked
 from agent.models.offline.code.c import write_c, write_cpp
 from agent.models.offline.code.java import write_java
-from agent.models.offline.code.lines import Written, file
-from agent.models.offline.code.naming import remark, snake
+from agent.models.offline.code.lines import Written
+from agent.models.offline.code.naming import remark
 from agent.models.offline.code.python import write_python
+from agent.models.offline.code.react import write_react
 from agent.models.offline.code.script import write_script
 from agent.models.offline.code.spec import Spec, read_spec
+from agent.models.offline.code.stubs import write_stub
 from agent.models.offline.code.systems import write_go, write_rust, write_sql
 from agent.models.offline.plans.tasks import label
 from agent.models.offline.reading.blocks import Asked, Entry
-from agent.models.offline.reading.languages import TOOLSETS, toolset
+from agent.models.offline.reading.languages import TOOLSETS
 from agent.models.offline.reading.outline import outline
 from agent.models.offline.reading.words import cut, listed, overlap, sentences, terms
 from graphs.code import CodeDraft
@@ -33,19 +35,9 @@ _WRITERS: Mapping[str, Callable[[Spec], Written]] = {
     "go": write_go,
     "sql": write_sql,
 }
-_COMMENTS = {
-    "haskell": "--",
-    "lua": "--",
-    "matlab": "%",
-    "html": "",
-    "php": "//",
-    "csharp": "//",
-    "kotlin": "//",
-    "swift": "//",
-    "scala": "//",
-    "dart": "//",
-}
 _WRITTEN_FRAMEWORKS = frozenset(("", "fastapi", "flask", "express", "numpy", "pandas"))
+_COMPONENT = re.compile(r"\b(?:components?|forms?|page|screen|modal|button|widget|navbar)\b", re.I)
+_UNTYPED = frozenset(("bash", "html", "r"))
 _FITS = 0.2
 _LANGUAGE_NAMES = frozenset(word for name in TOOLSETS for word in terms(name))
 _DEFINED = re.compile(
@@ -64,7 +56,13 @@ def draft_code(asked: Asked) -> CodeDraft:
     """Write a skeleton for the request of a prompt."""
     spec = read_spec(asked)
     language, language_note = _language(spec, asked.entries)
-    written = _WRITERS[language](spec) if language in _WRITERS else _other(spec, language)
+    is_component = spec.technology.framework == "react" and bool(_COMPONENT.search(spec.subject))
+    if is_component:
+        written = write_react(spec, is_typed=language == "typescript")
+    elif language in _WRITERS:
+        written = _WRITERS[language](spec)
+    else:
+        written = write_stub(spec, language)
     notes = [
         "This is a skeleton made by rules: no language model was called for it. Names, fields and "
         "routes are those of your request; everything marked TODO is yours to write.",
@@ -72,18 +70,24 @@ def draft_code(asked: Asked) -> CodeDraft:
     ]
     if language_note:
         notes.append(language_note)
-    if spec.technology.framework not in _WRITTEN_FRAMEWORKS:
+    if not is_component and spec.technology.framework not in _WRITTEN_FRAMEWORKS:
         notes.append(
             f"What is special to {label(spec.technology.framework)} is left to you; the "
             f"files are plain {label(language)}."
         )
-    notes += _left(spec)
+    notes += [] if is_component or language in _UNTYPED else _left(spec)
     notes += _past_notes(asked, language)
     return CodeDraft(files=written.files, notes=notes)
 
 
 def _language(spec: Spec, entries: Sequence[Entry]) -> tuple[str, str]:
-    if named := spec.technology.language:
+    named = spec.technology.language
+    if spec.unwritten:
+        return named or "python", (
+            f"{spec.unwritten} is not a language that can be written here, so this is "
+            f"{label(named or 'python')}; name another one to get it."
+        )
+    if named:
         return named, ""
     lender = next(
         (one for one in entries if one.language in _WRITERS and one.language != "sql"), None
@@ -158,50 +162,3 @@ def _past_notes(asked: Asked, language: str) -> list[str]:
             f"the lines.{idea}"
         )
     return notes[:2] or ["No past solution that was found is near enough to learn from here."]
-
-
-def _other(spec: Spec, language: str) -> Written:
-    """Write a commented skeleton in a language that has no writer of its own."""
-    mark = _COMMENTS.get(language, "#")
-    suffix = toolset(language).suffix
-    names = [function.name for function in spec.functions] or [
-        snake(one.name) for one in spec.entities
-    ]
-    stem = (names or ["solve"])[0]
-    lines = [f"{mark} {remark(spec.subject)}", mark]
-    for one in spec.entities:
-        fields = ", ".join(f"{field.name} ({field.type})" for field in one.fields)
-        lines += [f"{mark} TODO: {one.name} with {fields or 'its fields'}"]
-    for function in spec.functions:
-        given = ", ".join(name for name, _ in function.parameters)
-        lines += [f"{mark} TODO: {function.name}({given}): {remark(function.says)}"]
-    lines += [f"{mark} TODO: {remark(text)}" for text in spec.todo]
-    if language == "html":
-        lines = _html(spec)
-    return Written(
-        [file(f"{stem}.{suffix}", language, lines)],
-        f"Open `{stem}.{suffix}` and fill in the TODOs one by one.",
-    )
-
-
-def _html(spec: Spec) -> list[str]:
-    title = remark(spec.subject, 60)
-    todo = [
-        f"    <!-- TODO: {remark(text).replace('--', '-')} -->"
-        for text in spec.todo or (spec.subject,)
-    ]
-    return [
-        "<!DOCTYPE html>",
-        '<html lang="en">',
-        "  <head>",
-        '    <meta charset="utf-8">',
-        '    <meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"    <title>{title.replace('<', ' ').replace('&', 'and')}</title>",
-        "  </head>",
-        "  <body>",
-        "    <main>",
-        *todo,
-        "    </main>",
-        "  </body>",
-        "</html>",
-    ]

@@ -40,7 +40,7 @@ _JAVA_IMPORTS = [
 
 
 def _java_record(entity: Entity) -> FileDraft:
-    names = distinct(camel(field.name) for field in entity.fields) or ["id"]
+    names = _java_names(entity) or ["id"]
     kinds = [_JAVA[field.type] for field in entity.fields] or ["int"]
     given = ", ".join(f"{kind} {name}" for kind, name in zip(kinds, names, strict=True))
     lines = [
@@ -52,7 +52,12 @@ def _java_record(entity: Entity) -> FileDraft:
         f"public record {entity.name}({given}) {{",
         f"    public {entity.name} {{",
     ]
-    for name, field in zip(names, entity.fields, strict=False):
+    return file(f"{entity.name}.java", "java", [*lines, *_java_checks(entity), "    }", "}"])
+
+
+def _java_checks(entity: Entity) -> list[str]:
+    lines: list[str] = []
+    for name, field in zip(_java_names(entity), entity.fields, strict=True):
         for kind, message in checks(field):
             wrong = {
                 "empty": f"{name} == null || {name}.isBlank()",
@@ -68,7 +73,11 @@ def _java_record(entity: Entity) -> FileDraft:
                 f'            throw new IllegalArgumentException("{name}: {message}");',
                 "        }",
             ]
-    return file(f"{entity.name}.java", "java", [*lines, "    }", "}"])
+    return lines
+
+
+def _java_names(entity: Entity) -> list[str]:
+    return distinct(camel(field.name) for field in entity.fields)
 
 
 def _java_store(entity: Entity) -> FileDraft:
@@ -103,6 +112,20 @@ def _java_class(entity: Entity) -> FileDraft:
         f"/** {entity.name}, to be filled in. */",
         f"public class {entity.name} {{",
     ]
+    typed = [
+        f"{_JAVA[field.type]} {name}"
+        for name, field in zip(_java_names(entity), entity.fields, strict=True)
+    ]
+    if typed:
+        lines += [
+            *(f"    private {one};" for one in typed),
+            "",
+            f"    public {entity.name}({', '.join(typed)}) {{",
+            *_java_checks(entity),
+            *(f"        this.{name} = {name};" for name in _java_names(entity)),
+            "    }",
+            "",
+        ]
     return file(
         f"{entity.name}.java", "java", [*lines, *_java_methods(entity.methods, static=""), "}"]
     )
@@ -133,7 +156,9 @@ def _java_functions(spec: Spec) -> FileDraft:
 def _java_methods(methods: tuple[Function, ...], *, static: str) -> list[str]:
     lines: list[str] = []
     for index, method in enumerate(methods):
-        given = ", ".join(f"{_JAVA[kind]} {camel(one)}" for one, kind in method.parameters)
+        given = ", ".join(
+            f"{_JAVA.get(kind, kind)} {camel(one)}" for one, kind in method.parameters
+        )
         lines += [""] if index else []
         lines += [
             f"    /** {remark(method.says)} */",

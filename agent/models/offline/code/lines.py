@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from agent.models.offline.code.members import Field
 from agent.models.offline.code.naming import remark
 from agent.models.offline.code.phrases import Function
-from agent.models.offline.code.spec import Field, Spec
+from agent.models.offline.code.spec import Spec
 from graphs.code import FileDraft
 
 

@@ -109,6 +109,6 @@ def distinct(names: Iterable[str]) -> list[str]:
 def remark(text: str, width: int = 88) -> str:
     """Make a text safe to stand in a comment or a string of any language, on one line."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    words = re.sub(r"[^\w .,:;()/'+=<>%?!&-]", " ", plain.replace('"', "'"))
+    words = re.sub(r"[^\w .,:;()/'+=<>%?!&#-]", " ", plain.replace('"', "'"))
     words = " ".join(words.replace("*/", " ").replace("/*", " ").replace("'", "").split())
     return words if len(words) <= width else f"{words[: width - 3].rsplit(' ', 1)[0]}..."

@@ -12,7 +12,8 @@ from agent.models.offline.reading.requirements import IMPERATIVES
 from agent.models.offline.reading.words import STOP_WORDS, clean
 
 _ASKS = frozenset(("overlaps", "contains", "matches", "equals", "intersects", "exists", "includes"))
-_ANYTHING = frozenset(("first", "second", "left", "right", "other", "one", "two", "record", "item"))
+ANYTHING = frozenset(("first", "second", "left", "right", "other", "one", "two", "record", "item"))
+"""Names of parameters that say nothing about a type."""
 _MOST_PARAMETERS = 6
 _NAME_WORDS = 3
 _READ = 600
@@ -42,16 +43,17 @@ _NOTHING = re.compile(
     r"|me|please|\d+|[a-d])\W*)+$",
     re.I,
 )
+_PHRASE = r"(?P<phrase>(?:[^.;:!?\n]|\.(?=[A-Za-z])){3,140})"
 _THAT = re.compile(
     r"\b(?:functions?|methods?|scripts?|programs?|programme|code|queries|query|snippets?"
     r"|tools?|utility|app|class|regex|one[- ]liner)"
-    r"\s+(?:in \w+\s+|called \w+\s+)?(?:that|which|to|for)\s+(?P<phrase>[^.;:!?\n]{3,140})",
+    r"\s+(?:in \w+\s+|called \w+\s+)?(?:that|which|to|for)\s+" + _PHRASE,
     re.I,
 )
 _ORDER = re.compile(
     r"(?:^|[.,:;!?]\s+|\b(?:please|pls|and|so|to|me|you|now)\s+)(?:write|impe?le?ment|code"
     r"|create|generate|build|make|develop|show|give(?: me)?)\s+(?:me\s+)?"
-    r"(?P<phrase>[^.;:!?\n]{3,140})",
+    r"" + _PHRASE,
     re.I,
 )
 _TAIL = re.compile(
@@ -125,56 +127,6 @@ _BY_NAME = (
 )
 
 
-_KEY, _VALUE = ("key", "str"), ("value", "str")
-_STRUCTURES: Sequence[tuple[str, str, tuple[tuple[str, tuple[tuple[str, str], ...]], ...]]] = (
-    (
-        "binary search tree|bst",
-        "BinarySearchTree",
-        (("add", (_VALUE,)), ("has_value", (_VALUE,)), ("remove", (_VALUE,))),
-    ),
-    (
-        "linked ?list",
-        "LinkedList",
-        (
-            ("append", (_VALUE,)),
-            ("prepend", (_VALUE,)),
-            ("remove", (_VALUE,)),
-            ("has_value", (_VALUE,)),
-        ),
-    ),
-    (
-        "priority queue|min[- ]heap|max[- ]heap",
-        "PriorityQueue",
-        (("push", (("priority", "int"), _VALUE)), ("pop", ()), ("peek", ())),
-    ),
-    ("lru cache", "LruCache", (("get", (_KEY,)), ("put", (_KEY, _VALUE)))),
-    (
-        "hash ?(?:map|table)",
-        "HashMap",
-        (("get", (_KEY,)), ("put", (_KEY, _VALUE)), ("remove", (_KEY,))),
-    ),
-    (
-        "trie|prefix tree",
-        "Trie",
-        (
-            ("add", (("word", "str"),)),
-            ("has_word", (("word", "str"),)),
-            ("has_prefix", (("prefix", "str"),)),
-        ),
-    ),
-    (
-        "stack (?:class|data structure|implementation)|a stack",
-        "Stack",
-        (("push", (_VALUE,)), ("pop", ()), ("peek", ()), ("is_empty", ())),
-    ),
-    (
-        "queue (?:class|data structure|implementation)|a queue",
-        "Queue",
-        (("enqueue", (_VALUE,)), ("dequeue", ()), ("is_empty", ())),
-    ),
-)
-
-
 @dataclass(frozen=True, slots=True)
 class Function:
     """One function that is asked for; its types are those of `spec`, `map` or empty for unknown."""
@@ -194,35 +146,16 @@ def named_functions(text: str) -> list[Function]:
         name = call[1]
         if name.lower() not in _NOT_CALLS and (not name[0].isupper() or "_" in name):
             found.setdefault(
-                snake(name), _function(name, _parameters(call[2]), _around(text, call.start()))
+                snake(name),
+                function_named(name, parameters_of(call[2]), _around(text, call.start())),
             )
     for called in (*_CALLED.finditer(text), *_BEFORE.finditer(text), *_CAMEL_NAME.finditer(text)):
         name = called[1]
         if name.lower() not in STOP_WORDS and name.lower() not in _NOT_WORDS:
             found.setdefault(
-                snake(name), _function(name, _by_phrase(text), _around(text, called.start()))
+                snake(name), function_named(name, _by_phrase(text), _around(text, called.start()))
             )
     return list(found.values())
-
-
-def structures_of(text: str) -> list[tuple[str, tuple[Function, ...]]]:
-    """Return the data structures that a text asks for, with their usual operations."""
-    read = text[:_READ].lower()
-    for pattern, name, methods in _STRUCTURES:
-        if re.search(rf"\b(?:{pattern})\b", read):
-            made = tuple(
-                _function(called, given, f"{called} of a {pattern}") for called, given in methods
-            )
-            return [
-                (
-                    name,
-                    tuple(
-                        Function(m.name, m.parameters, m.result, f"{m.name} of the {name}")
-                        for m in made
-                    ),
-                )
-            ]
-    return []
 
 
 def function_of(text: str) -> Function | None:
@@ -265,11 +198,13 @@ def _person_off(phrase: str) -> str:
     return phrase
 
 
-def _function(name: str, parameters: tuple[tuple[str, str], ...], says: str) -> Function:
+def function_named(name: str, parameters: tuple[tuple[str, str], ...], says: str) -> Function:
+    """Make a function; what comes back is guessed from its name and from what is said of it."""
     return Function(snake(name), parameters, _result(snake(name), says), says)
 
 
-def _parameters(inside: str) -> tuple[tuple[str, str], ...]:
+def parameters_of(inside: str) -> tuple[tuple[str, str], ...]:
+    """Read the parameters between the brackets of a call or a declaration."""
     names = []
     for part in inside.split(",")[:_MOST_PARAMETERS]:
         bare = re.sub(r"[=:].*$", "", part).strip(" *&`[]")
@@ -280,7 +215,7 @@ def _parameters(inside: str) -> tuple[tuple[str, str], ...]:
 
 
 def _type_of(name: str) -> str:
-    if name in _ANYTHING:
+    if name in ANYTHING:
         return ""
     return next((kind for pattern, kind in _BY_NAME if pattern.match(name)), "str")
 
@@ -309,6 +244,7 @@ def _result(name: str, phrase: str) -> str:
 
 def _around(text: str, at: int) -> str:
     """Return the sentence or line that a name stands in."""
-    start = max(text.rfind(mark, 0, at) + len(mark) for mark in _CLAUSE_STARTS)
+    before = [(text.rfind(mark, 0, at), len(mark)) for mark in _CLAUSE_STARTS]
+    start = max((place + width for place, width in before if place >= 0), default=0)
     ends = [end for end in (text.find("\n", at), text.find(". ", at)) if end >= 0]
-    return clean(text[max(0, start) : min([*ends, at + 240])])[:160]
+    return clean(text[start : min([*ends, at + 240])])[:160]

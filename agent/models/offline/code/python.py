@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 
 from agent.models.offline.code.lines import Written, checks, file, number, todo_lines
+from agent.models.offline.code.members import Field
 from agent.models.offline.code.naming import plural, remark, snake
 from agent.models.offline.code.phrases import Function
-from agent.models.offline.code.python_tests import RESULTS, doc, test_files
+from agent.models.offline.code.python_tests import RESULTS, doc, records_given, test_files
 from agent.models.offline.code.python_web import web_lines
-from agent.models.offline.code.spec import Entity, Field, Spec
+from agent.models.offline.code.spec import Entity, Spec
 from graphs.code import FileDraft
 
 _TYPES = {
@@ -30,14 +31,14 @@ def write_python(spec: Spec) -> Written:
     files: list[FileDraft] = []
     with_fields = [one for one in spec.entities if one.fields or not one.methods]
     if with_fields:
-        files.append(_models(spec, with_fields, is_pydantic=is_web))
+        files.append(_models(with_fields, is_pydantic=is_web))
     if spec.uses_sqlalchemy and with_fields:
         files.append(_tables(spec, with_fields))
     if spec.is_storing or is_web:
         files += [_operations(one, is_pydantic=is_web) for one in with_fields]
     if is_web or (spec.technology.framework == "flask" and spec.routes):
         files.append(_api(spec, with_fields))
-    files += [_structure(spec, one) for one in spec.entities if one.methods]
+    files += [_structure(spec, one) for one in spec.entities if one not in with_fields]
     if spec.functions or not files:
         files.append(_functions(spec))
     if spec.wants_tests:
@@ -50,12 +51,12 @@ def _type(field: Field) -> str:
     return _TYPES[field.type]
 
 
-def _models(spec: Spec, entities: Sequence[Entity], *, is_pydantic: bool) -> FileDraft:
+def _models(entities: Sequence[Entity], *, is_pydantic: bool) -> FileDraft:
     needs_date = any(field.type == "date" for one in entities for field in one.fields)
     lines = [
         (
-            f'"""Data models of {remark(spec.subject, 60)}: what a record holds and what makes '
-            'it valid."""'
+            f'"""Data models: {remark(", ".join(one.name for one in entities), 60)}. What a record '
+            'holds and what makes it valid."""'
         ),
         "",
     ]
@@ -102,7 +103,7 @@ def _dataclass(entity: Entity) -> list[str]:
             '        """Check every value once, when the record is made."""',
             *body,
         ]
-    return lines
+    return [*lines, *_methods(entity)]
 
 
 def _wrong(field: Field, kind: str) -> str:
@@ -145,6 +146,7 @@ def _pydantic(entity: Entity) -> list[str]:
         f'    """A stored {title}, as it is answered."""',
         "",
         "    id: int",
+        *_methods(entity),
         "",
     ]
 
@@ -299,8 +301,15 @@ def _structure(spec: Spec, entity: Entity) -> FileDraft:
         "        # TODO: choose what the class keeps.",
         "        self._size = 0",
     ]
+    return file(f"{snake(entity.name)}.py", "python", [*lines, *_methods(entity)])
+
+
+def _methods(entity: Entity) -> list[str]:
+    lines: list[str] = []
     for method in entity.methods:
-        given = "".join(f", {name}: {_ARGUMENTS[kind]}" for name, kind in method.parameters)
+        given = "".join(
+            f", {name}: {_ARGUMENTS.get(kind, kind)}" for name, kind in method.parameters
+        )
         lines += [
             "",
             f"    def {method.name}(self{given}) -> {RESULTS[method.result]}:",
@@ -308,20 +317,25 @@ def _structure(spec: Spec, entity: Entity) -> FileDraft:
             "        # TODO: fill in.",
             f'        raise NotImplementedError("{entity.name}.{method.name}")',
         ]
-    return file(f"{snake(entity.name)}.py", "python", lines)
+    return lines
 
 
 def _functions(spec: Spec) -> FileDraft:
     functions = spec.functions or (Function("solve", (("text", "str"),), "", spec.subject),)
+    used = records_given(spec)
+    title = f"Functions: {', '.join(one.name for one in functions)}" if used else spec.subject
     lines = [
-        f'"""{doc(spec.subject)}"""',
+        f'"""{doc(title)}"""',
         "",
         *(["import sys", ""] if spec.is_program else []),
+        *(f"from models import {one.name}\n" for one in used),
         *todo_lines(spec, "#"),
         "",
     ]
     for function in functions:
-        given = ", ".join(f"{name}: {_ARGUMENTS[kind]}" for name, kind in function.parameters)
+        given = ", ".join(
+            f"{name}: {_ARGUMENTS.get(kind, kind)}" for name, kind in function.parameters
+        )
         lines += [
             f"def {function.name}({given}) -> {RESULTS[function.result]}:",
             f'    """{doc(function.says)}"""',

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from agent.models.offline.code.lines import file, number, sample
+from agent.models.offline.code.members import Field
 from agent.models.offline.code.naming import distinct, remark, snake
-from agent.models.offline.code.spec import Entity, Field, Spec
+from agent.models.offline.code.spec import Entity, Spec
 from graphs.code import FileDraft
 
 RESULTS = {
@@ -36,7 +37,7 @@ def doc(text: str) -> str:
 
 def test_files(spec: Spec, entities: Sequence[Entity], *, is_pydantic: bool) -> list[FileDraft]:
     """Write the tests of the files of a spec."""
-    made = [
+    files = [
         file(
             f"tests/test_{snake(one.name)}.py",
             "python",
@@ -44,29 +45,54 @@ def test_files(spec: Spec, entities: Sequence[Entity], *, is_pydantic: bool) -> 
         )
         for one in entities
     ]
-    made += [_class_test(one) for one in spec.entities if one.methods]
+    files += [_class_test(one) for one in spec.entities if one.methods and not one.fields]
     if spec.functions:
         module = spec.functions[0].name
+        made = records_given(spec)
+        record = [line for one in made for line in _made(one, is_pydantic=is_pydantic)]
+        samples = {**_SAMPLES, **{one.name: snake(one.name) for one in made}}
         lines = [
             f'"""Tests of {module}; they fail until the functions are filled in."""',
             "",
+            *(["from datetime import date", ""] if "date(" in "".join(record) else []),
+            *(f"from models import {one.name}" for one in made),
             f"from {module} import {', '.join(distinct(f.name for f in spec.functions))}",
             "",
         ]
         for function in spec.functions:
-            given = ", ".join(_SAMPLES.get(kind, "None") for _, kind in function.parameters)
+            given = ", ".join(samples.get(kind, "None") for _, kind in function.parameters)
             kind = RESULTS[function.result].partition("[")[0]
             lines += [
                 "",
                 f"def test_{function.name}_on_a_normal_case() -> None:",
                 f'    """{doc(function.says)}"""',
+                *(
+                    record
+                    if any(kind in samples.keys() - _SAMPLES for _, kind in function.parameters)
+                    else []
+                ),
                 f"    result = {function.name}({given})",
                 "    # TODO: compare with the value worked out by hand.",
                 f"    assert isinstance(result, {kind})",
                 "",
             ]
-        made.append(file(f"tests/test_{module}.py", "python", lines))
-    return made
+        files.append(file(f"tests/test_{module}.py", "python", lines))
+    return files
+
+
+def records_given(spec: Spec) -> list[Entity]:
+    """Return the records of `models` that the functions of a spec take."""
+    kinds = {kind for function in spec.functions for _, kind in function.parameters}
+    return [one for one in spec.entities if one.name in kinds and (one.fields or not one.methods)]
+
+
+def _made(entity: Entity, *, is_pydantic: bool) -> list[str]:
+    """Write a record that is made of good values."""
+    values = {field.name: _value(field) for field in entity.fields}
+    if is_pydantic or not values:
+        values = {"id": "1", **values}
+    given = [f"        {name}={value}," for name, value in values.items()]
+    return [f"    {snake(entity.name)} = {entity.name}(", *given, "    )"]
 
 
 def _class_test(entity: Entity) -> FileDraft:

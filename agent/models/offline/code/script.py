@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from agent.models.offline.code.lines import Written, checks, file, number, sample, todo_lines
+from agent.models.offline.code.members import Field
 from agent.models.offline.code.naming import camel, distinct, plural, remark, snake
 from agent.models.offline.code.phrases import Function
-from agent.models.offline.code.spec import Entity, Field, Spec
+from agent.models.offline.code.spec import Entity, Spec
 from graphs.code import FileDraft
 
 _TYPES = {
@@ -35,7 +36,7 @@ def write_script(spec: Spec, *, is_typed: bool) -> Written:
     files: list[FileDraft] = []
     for one in spec.entities:
         stem = snake(one.name).replace("_", "-")
-        lines = _class(one, is_typed=is_typed) if one.methods else _record(one, is_typed=is_typed)
+        lines = _record(one, is_typed=is_typed)
         if spec.is_storing and not one.methods:
             lines += _store(one, is_typed=is_typed)
         files.append(file(f"{stem}.{suffix}", language, lines))
@@ -68,10 +69,13 @@ def _name(field: Field) -> str:
 
 
 def _typed(name: str, kind: str, *, is_typed: bool) -> str:
-    return f"{name}: {_TYPES[kind]}" if is_typed else name
+    return f"{name}: {_TYPES.get(kind, kind)}" if is_typed else name
 
 
 def _record(entity: Entity, *, is_typed: bool) -> list[str]:
+    if entity.methods and not entity.fields:
+        opening = [f"/** {entity.name}, to be filled in. */", f"export class {entity.name} {{"]
+        return [*opening, *_methods(entity, is_typed=is_typed)[1:], "}"]
     fields = entity.fields or (Field("id", "int"),)
     names = distinct(_name(field) for field in fields)
     given = ", ".join(names)
@@ -99,7 +103,7 @@ def _record(entity: Entity, *, is_typed: bool) -> list[str]:
                 "    }",
             ]
         lines.append(f"    this.{name} = {name};")
-    return [*lines, "  }", "}"]
+    return [*lines, "  }", *_methods(entity, is_typed=is_typed), "}"]
 
 
 def _all_checks(field: Field) -> list[tuple[str, str]]:
@@ -154,26 +158,29 @@ def _store(entity: Entity, *, is_typed: bool) -> list[str]:
     return [*lines, "}"]
 
 
-def _class(entity: Entity, *, is_typed: bool) -> list[str]:
-    lines = [f"/** {entity.name}, to be filled in. */", f"export class {entity.name} {{"]
-    for index, method in enumerate(entity.methods):
+def _methods(entity: Entity, *, is_typed: bool) -> list[str]:
+    lines: list[str] = []
+    for method in entity.methods:
         name = camel(method.name)
         given = ", ".join(
             _typed(camel(one), kind, is_typed=is_typed) for one, kind in method.parameters
         )
         result = f": {_TYPES[method.result]}" if is_typed else ""
-        lines += [""] if index else []
         lines += [
+            "",
             f"  {name}({given}){result} {{",
             "    // TODO: fill in.",
             f'    throw new Error("TODO: {entity.name}.{name}");',
             "  }",
         ]
-    return [*lines, "}"]
+    return lines
 
 
 def _functions(spec: Spec, functions: Sequence[Function], *, is_typed: bool) -> list[str]:
     lines = todo_lines(spec, "//")
+    used = {kind for one in functions for _, kind in one.parameters}
+    for name in (one.name for one in spec.entities if is_typed and one.name in used):
+        lines += [f'import type {{ {name} }} from "./{snake(name).replace("_", "-")}.ts";', ""]
     for function in functions:
         name = camel(function.name)
         given = ", ".join(

@@ -6,39 +6,53 @@ It knows how requests name these things. It does not know how any language write
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
-from agent.models.offline.code.naming import distinct, pascal, singular, snake
-from agent.models.offline.code.phrases import Function, function_of, named_functions, structures_of
+from agent.models.offline.code.members import NOT_A_FIELD, Field, read_members
+from agent.models.offline.code.naming import pascal, plural, singular, snake
+from agent.models.offline.code.phrases import ANYTHING, Function, function_of, named_functions
+from agent.models.offline.code.structures import structure_of
 from agent.models.offline.reading.blocks import Asked
 from agent.models.offline.reading.brief import read_brief
-from agent.models.offline.reading.languages import Technology, find_technology
+from agent.models.offline.reading.languages import (
+    Technology,
+    find_technology,
+    find_unwritten,
+)
 from agent.models.offline.reading.orders import order
 from agent.models.offline.reading.outline import outline, shorten
-from agent.models.offline.reading.words import clean
+from agent.models.offline.reading.words import ELLIPSIS, clean, cut
 
-FieldType = Literal["int", "float", "bool", "date", "str", "list"]
-_MOST_FIELDS, _MOST_ENTITIES, _MOST_FUNCTIONS, _MOST_ROUTES = 16, 6, 8, 16
-_LONGEST_FIELD = 3
-_READ = 20_000
+_MOST_ENTITIES, _MOST_FUNCTIONS, _MOST_ROUTES = 6, 8, 16
+_READ, _SUBJECT = 20_000, 70
 
 _NAMES = r"(?P<names>(?:[^.!?\n]|\.(?=\d)){2,300})"
 _HAVING = re.compile(
-    r"(?<!\w)`?(?P<name>[A-Za-z]\w{1,30})`?(?: (?P<what>model|class|struct|record|entity"
-    r"|object|table|type|dataclass))?"
+    r"(?<!\w)`?(?P<name>(?:(?:[Ll]inked|[Hh]ash) )?[A-Za-z]\w{1,30})`?"
+    r"(?: (?P<what>model|class|struct|record|entity|object|table|type|dataclass))?"
+    r"(?: in [A-Za-z+#]{1,12})?"
     r",? (?:(?:which |that |each )?(?:should|must|will|shall) (?:have|contain|hold"
     r"|include)|(?:which |that )?(?:has|have|contains|holds)"
     r"|having|with|consists? of|:)"
-    r"(?: (?:the|these|following|an?))*(?: (?:fields?|attributes?|columns?|properties"
-    r"|members?))*(?: of)?[:,]?[ \n]*" + _NAMES,
+    r"(?: (?:the|these|following|an?|private|public)\b)*(?P<said>(?:"
+    r" (?:fields?|attributes?|columns?|properties|members?)(?!,| and\b| or\b))*)(?: of)?[:,]?[ \n]*"
+    + _NAMES,
 )
+_TABLES = re.compile(
+    r"\b(?:(?:schema|database)\b[^.\n]{0,60}?\b(?:with|containing)(?: the)?(?: tables)?:?"
+    r"|tables (?:for|named|called)|tables:?) " + _NAMES
+)
+_CLASS_FOR = re.compile(
+    r"\b(?:[Cc]lass|[Ss]truct|[Rr]ecord|[Mm]odel|[Ee]ntity|[Ii]nterface) (?:called|named|for)"
+    r"(?: (?:an?|the))? ([a-z]{3,20})(?=\s*(?:$|[.,;!?\n]|(?:with|in|that|which|using|having)\b))"
+)
+_NOTE = re.compile(r"\(([^()]{0,120})\)")
 _NAMED_CLASS = re.compile(
     r"\b(?:[Cc]lass(?:es)?|[Ss]truct|[Mm]odel|[Ee]ntity|[Tt]able|[Rr]ecord"
     r"|[Ii]nterface)s?(?: (?:called|named|for(?: an?| the)?))?"
     r" `?(?P<names>[A-Z]\w{1,30}`?(?:(?:, | and |, and )`?[A-Z]\w{1,30}`?)*)"
 )
 _MODEL_OF = re.compile(
-    r"\b(?P<name>[A-Z]\w{1,30}) (?:model|class|struct|entity|table|schema|dataclass)\b"
+    r"\b(?P<names>[A-Z]\w{1,30}) (?:model|class|struct|entity|table|schema|dataclass)\b"
 )
 _CRUD = re.compile(r"\bcrud\b|\bcreate,? read,? update\b|\bendpoints? (?:for|to manage)\b", re.I)
 _CRUD_OF = re.compile(
@@ -62,83 +76,6 @@ _NO_NAMES = """
     dealing helps help
 """
 _NOT_A_NAME = frozenset(_NO_NAMES.split())
-_NO_FIELDS = """
-    crud validation tests test operations endpoints error errors handling following proper
-    fastapi sqlalchemy flask django express python java javascript methods functions support
-    comments documentation pytest docstrings a the
-"""
-_NOT_A_FIELD = frozenset(_NO_FIELDS.split())
-_METHODLIKE = re.compile(
-    r"\(\)|\b(?:tostring|methods?|functions?|constructor|getters?|setters?|operations?)\b", re.I
-)
-_AFTER_NAME = re.compile(r"\s+(?:in|using|with|for|as|of|written|please)\s.*$", re.I)
-_NOTE = re.compile(r"\(([^()]{0,80})\)")
-_RANGE = re.compile(r"(-?\d+(?:\.\d+)?)\s*(?:-|\u2013|to|\.\.)\s*(-?\d+(?:\.\d+)?)")
-_TYPED = re.compile(
-    r"^`?(?P<name>\w+)`?\s*[:=]\s*`?(?P<type>int\w*|str\w*|float|double|decimal|number"
-    r"|bool\w*|date\w*|list|array)\b",
-    re.I,
-)
-_BY_NAME: Sequence[tuple[FieldType, re.Pattern[str]]] = (
-    (
-        "bool",
-        re.compile(
-            r"^(?:is|has|can)_|^(?:active|enabled|done|completed?|available|paid|archived"
-            r"|visible|admin)$"
-        ),
-    ),
-    (
-        "date",
-        re.compile(
-            r"(?:^|_)(?:date|deadline|due|birthday|birthdate|dob|timestamp|datetime)(?:$|_)"
-            r"|_(?:at|on)$"
-        ),
-    ),
-    ("list", re.compile(r"^(?:tags|items|comments|scores|grades|authors|categories|members)$")),
-    (
-        "float",
-        re.compile(
-            r"(?:^|_)(?:price|amount|total|cost|balance|rate|gpa|grade|score|weight|height"
-            r"|salary|temperature|latitude|longitude|lat|lon|ratio|interest)$"
-        ),
-    ),
-    (
-        "int",
-        re.compile(
-            r"(?:^|_)(?:id|age|count|quantity|qty|number|year|size|level|rank|stock|pages"
-            r"|points|capacity|minutes|seconds|votes|stars|rating)$|^(?:x|y|n|row|column)$"
-        ),
-    ),
-)
-_BY_WORD: Sequence[tuple[str, FieldType]] = (
-    ("int", "int"),
-    ("num", "float"),
-    ("float", "float"),
-    ("dec", "float"),
-    ("double", "float"),
-    ("bool", "bool"),
-    ("date", "date"),
-    ("list", "list"),
-    ("array", "list"),
-    ("str", "str"),
-    ("text", "str"),
-)
-_NOT_NEGATIVE = re.compile(
-    r"(?:^|_)(?:id|age|count|quantity|qty|price|cost|size|stock|pages|points|capacity"
-    r"|weight|height|salary|grade|gpa|score|year)$"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One field of a record."""
-
-    name: str
-    """In snake case."""
-    type: FieldType = "str"
-    least: float | None = None
-    most: float | None = None
-    """Bounds of a number, or of a text's length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +104,8 @@ class Spec:
     is_storing: bool = False
     """Records are created, read, changed and deleted."""
     uses_sqlalchemy: bool = False
+    unwritten: str = ""
+    """A language that is asked for and that nothing but the name is known of."""
 
 
 def read_spec(asked: Asked) -> Spec:
@@ -182,8 +121,7 @@ def read_spec(asked: Asked) -> Spec:
     if given.is_empty and not functions:
         functions = [one for one in map(function_of, todo[:_MOST_FUNCTIONS]) if one]
     entities = _completed(given.entities, functions, given.routes, source)
-    if len(entities) == 1 and entities[0].methods:
-        functions = []
+    functions = _beside(entities, functions)
     if entities and not any(one.fields or one.methods for one in entities):
         entities = _with_fields(entities, assignment)
     technology = _technology(request, source, assignment)
@@ -203,6 +141,7 @@ def read_spec(asked: Asked) -> Spec:
         is_program=bool(_CLI.search(request)),
         is_storing=bool(entities) and bool(given.routes or _CRUD.search(source)),
         uses_sqlalchemy="sqlalchemy" in source.lower(),
+        unwritten="" if find_technology(outline(request)).language else find_unwritten(source),
     )
 
 
@@ -217,8 +156,7 @@ class _Things:
     @classmethod
     def of(cls, text: str) -> "_Things":
         """Read a text."""
-        structures = [Entity(name, (), methods) for name, methods in structures_of(text)]
-        return cls([*structures, *_entities(text)], named_functions(text), _routes(text))
+        return cls(_with_structure(_entities(text), text), named_functions(text), _routes(text))
 
     @property
     def is_empty(self) -> bool:
@@ -241,7 +179,8 @@ def _technology(request: str, source: str, assignment: str) -> Technology:
 
 
 def _subject(request: str) -> str:
-    return clean(request.partition("\n")[0])[:70].rstrip(" .:;,-") or "the request"
+    said = cut(request.partition("\n")[0], _SUBJECT).rstrip(f" .:;,-{ELLIPSIS}")
+    return said or "the request"
 
 
 def _distinct_functions(functions: Sequence[Function]) -> list[Function]:
@@ -256,26 +195,63 @@ def _routes(text: str) -> list[tuple[str, str]]:
 
 
 def _entities(text: str) -> list[Entity]:
-    found: dict[str, Entity] = {}
+    tables, text = _tables(text)
+    found = {one.name: one for one in tables}
     for having in _HAVING.finditer(text):
-        name = _entity_name(having["name"])
-        fields = _fields(having["names"])
-        is_sure = bool(having["what"]) or having["name"][0].isupper() or len(fields) > 1
-        if name and fields and is_sure:
-            known = found.get(name)
-            found[name] = (
-                known if known and len(known.fields) >= len(fields) else Entity(name, tuple(fields))
-            )
-    for named in _NAMED_CLASS.finditer(text):
-        for name in re.findall(r"[A-Z]\w+", named["names"]):
-            if _entity_name(name):
-                found.setdefault(_entity_name(name), Entity(_entity_name(name)))
-    for named in _MODEL_OF.finditer(text):
-        if name := _entity_name(named["name"]):
+        name = _entity_name(having["name"]) or _user(text[: having.start()][-40:], having)
+        fields, methods = read_members(having["names"], name, are_fields=bool(having["said"]))
+        count = len(fields) + len(methods)
+        is_sure = bool(having["what"]) or having["name"][0].isupper() or count > 1
+        known = found.get(name, Entity(name))
+        if name and is_sure and count > len(known.fields) + len(known.methods):
+            found[name] = Entity(name, fields, methods)
+    for named in (*_NAMED_CLASS.finditer(text), *_MODEL_OF.finditer(text)):
+        for word in re.findall(r"[A-Z]\w+", named["names"]):
+            if name := _entity_name(word):
+                found.setdefault(name, Entity(name))
+    for named in _CLASS_FOR.finditer(text):
+        name = pascal(singular(named[1]))
+        if named[1] in {"user", "users"} or _entity_name(named[1]):
             found.setdefault(name, Entity(name))
     if not found and (of := _CRUD_OF.search(text)) and (name := _entity_name(of[1])):
         found[name] = Entity(name)
     return list(found.values())
+
+
+def _user(before: str, having: re.Match[str]) -> str:
+    """Return the name of a record of users; elsewhere `user` is who uses the program."""
+    is_said = having["what"] or re.search(r"\b(?:class|table|model)s? (?:for an? )?$", before, re.I)
+    return "User" if is_said and singular(having["name"].lower()) == "user" else ""
+
+
+def _with_structure(entities: list[Entity], text: str) -> list[Entity]:
+    """Add the data structure that a text asks for; the student's own list of methods wins."""
+    if not (found := structure_of(text)):
+        return entities
+    words, name, methods = found
+    own = [one for one in entities if one.name == name or one.name.lower() in words.split("-")[-1]]
+    fields = tuple(field for one in own for field in one.fields)
+    listed = tuple(method for one in own for method in one.methods)
+    return [Entity(name, fields, listed or methods), *(one for one in entities if one not in own)]
+
+
+def _tables(text: str) -> tuple[list[Entity], str]:
+    """Return the tables that the plural nouns of a schema are, and the text without them."""
+    for listing in _TABLES.finditer(text):
+        notes = iter(_NOTE.findall(listing["names"]))
+        tables = []
+        for part in re.split(r",\s*(?:and\s+)?|\s+and\s+", _NOTE.sub("\0", listing["names"])):
+            noun = re.match(
+                r"\s*`?([A-Za-z_]{3,30})`?\s*(\0)?(?=\s*$|\s+(?:in|using|for|with)\b)", part
+            )
+            if not noun or singular(noun[1]) == noun[1]:
+                break
+            columns = next(notes, "") if noun[2] else ""
+            name = pascal(singular(noun[1]))
+            tables.append(Entity(name, read_members(columns, name, are_fields=True)[0]))
+        if len(tables) > 1:
+            return tables, f"{text[: listing.start()]}.{text[listing.end() :]}"
+    return [], text
 
 
 def _completed(
@@ -292,8 +268,24 @@ def _completed(
         return [Entity(lone.name, (), tuple(functions))]
     noun = re.match(r"/([A-Za-z]{3,20})", routes[0][1]) if routes else None
     if noun and lone.name in {"Record", "Item", "Entry", "Object"}:
-        return [Entity(pascal(singular(noun[1])), lone.fields)]
+        return [Entity(pascal(singular(noun[1])), lone.fields, lone.methods)]
     return [lone]
+
+
+def _beside(entities: Sequence[Entity], functions: Sequence[Function]) -> list[Function]:
+    """Return the functions that no class has; beside one class, their operands are its records."""
+    taken = {method.name for one in entities for method in one.methods}
+    taken |= {name for one in entities for name in (snake(one.name), plural(snake(one.name)))}
+    own = entities[0].name if len(entities) == 1 else ""
+
+    def typed(function: Function) -> Function:
+        given = tuple(
+            (name, own if name in {*ANYTHING, snake(own)} else kind)
+            for name, kind in function.parameters
+        )
+        return Function(function.name, given, function.result, function.says)
+
+    return [typed(one) if own else one for one in functions if one.name not in taken]
 
 
 def _with_fields(entities: Sequence[Entity], text: str) -> list[Entity]:
@@ -301,60 +293,13 @@ def _with_fields(entities: Sequence[Entity], text: str) -> list[Entity]:
     known = {one.name: one for one in _entities(text) if one.fields}
     lone = next(iter(known.values())) if len(known) == 1 and len(entities) == 1 else None
     return [
-        known.get(one.name) or (Entity(one.name, lone.fields) if lone else one) for one in entities
+        known.get(one.name) or (Entity(one.name, lone.fields, lone.methods) if lone else one)
+        for one in entities
     ]
 
 
 def _entity_name(word: str) -> str:
     low = word.lower()
-    if low in _NOT_A_NAME or low in _NOT_A_FIELD or not low.isascii():
+    if low in _NOT_A_NAME or low in NOT_A_FIELD or not low.isascii():
         return ""
     return pascal(singular(word))
-
-
-def _fields(text: str) -> list[Field]:
-    """Read a list of field names up to the first thing that is none."""
-    fields: list[Field] = []
-    notes = [note[1] for note in _NOTE.finditer(text)]
-    marked = _NOTE.sub("\0", text)
-    for part in re.split(r",\s*(?:and\s+|or\s+)?|;|\s+and\s+|\s+&\s+", marked):
-        note = notes.pop(0) if "\0" in part and notes else ""
-        typed = _TYPED.match(part.strip())
-        bare = _AFTER_NAME.sub("", part.partition("\0")[0])
-        name = (typed["name"] if typed else bare).strip(" `'\"*_-:")
-        name = re.sub(r"^(?:an?|the|its|their|optional|unique|also)\s+", "", name, flags=re.I)
-        words = name.split()
-        if _METHODLIKE.search(name):
-            continue
-        bad = not words or len(words) > _LONGEST_FIELD or words[0].lower() in _NOT_A_FIELD
-        if bad or not re.fullmatch(r"[A-Za-z][\w ]*", name):
-            break
-        fields.append(_field(snake(name), f"{typed['type'] if typed else ''} {note}"))
-    names = distinct(one.name for one in fields)
-    return [
-        Field(name, one.type, one.least, one.most) for name, one in zip(names, fields, strict=True)
-    ][:_MOST_FIELDS]
-
-
-def _field(name: str, note: str) -> Field:
-    said = note.lower()
-    by_word: FieldType | None = next(
-        (kind for word, kind in _BY_WORD if re.search(rf"\b{word}", said)), None
-    )
-    names = (name, name.partition("_")[0])
-    by_name: FieldType = next(
-        (kind for one in names for kind, pattern in _BY_NAME if pattern.search(one)), "str"
-    )
-    if not by_word and re.search(r"\b(?:letters?|characters?|digits)\b", said):
-        by_word = "str"
-    kind: FieldType = by_word or by_name
-    bounds = _RANGE.search(said)
-    if bounds:
-        least, most = sorted((float(bounds[1]), float(bounds[2])))
-        numeric = kind in {"int", "float"} or not re.search(r"char|letter|long", said)
-        if numeric and kind == "str":
-            kind = "int"
-        return Field(name, kind, least, most)
-    return Field(
-        name, kind, 0.0 if kind in {"int", "float"} and _NOT_NEGATIVE.search(name) else None
-    )

@@ -1,9 +1,10 @@
 """Rust, Go and SQL files for a spec: records that validate, functions and queries to fill in."""
 
 from agent.models.offline.code.lines import Written, checks, file, todo_lines
+from agent.models.offline.code.members import Field
 from agent.models.offline.code.naming import camel, distinct, pascal, plural, remark, snake
 from agent.models.offline.code.phrases import Function
-from agent.models.offline.code.spec import Entity, Field, Spec
+from agent.models.offline.code.spec import Entity, Spec
 
 _RUST = {
     "int": "i64",
@@ -124,7 +125,7 @@ def _rust_function(function: Function, indent: str, *, receiver: str) -> list[st
         [
             *([receiver] if receiver else []),
             *(
-                f"_{snake(name).strip('_')}: {_RUST_GIVEN[kind]}"
+                f"_{snake(name).strip('_')}: {_RUST_GIVEN.get(kind, f'&{kind}')}"
                 for name, kind in function.parameters
             ),
         ]
@@ -148,7 +149,7 @@ def write_go(spec: Spec) -> Written:
         lines += _go_struct(one)
     for function in functions:
         given = ", ".join(
-            f"{camel(name)} {_GO_FUNCTION[kind]}" for name, kind in function.parameters
+            f"{camel(name)} {_GO_FUNCTION.get(kind, kind)}" for name, kind in function.parameters
         )
         lines += [
             f"// {pascal(function.name)}: {remark(function.says)}",
@@ -224,7 +225,9 @@ def _go_struct(entity: Entity) -> list[str]:
                 ]
         lines += ["\treturn nil", "}", ""]
     for method in entity.methods:
-        given = ", ".join(f"{camel(name)} {_GO_FUNCTION[kind]}" for name, kind in method.parameters)
+        given = ", ".join(
+            f"{camel(name)} {_GO_FUNCTION.get(kind, kind)}" for name, kind in method.parameters
+        )
         lines += [
             f"// {pascal(method.name)}: {remark(method.says)}",
             (
@@ -249,6 +252,7 @@ def write_sql(spec: Spec) -> Written:
         for name, field in zip(names, one.fields, strict=True):
             if name != "id":
                 columns.append(f'    "{name}" {_SQL[field.type]} NOT NULL{_sql_check(name, field)}')
+        lines += [] if one.fields else [f"-- TODO: the columns of {table}."]
         lines += [f"CREATE TABLE {table} (", ",\n".join(columns), ");", ""]
         chosen = ", ".join(f'"{name}"' for name in names) or "id"
         queries += [

@@ -26,6 +26,7 @@ _SHORT = 0.6
 _DAMPING = 0.7
 _CORE_RANGE = (0.35, 2.5)
 _OTHER_RANGE = (0.6, 1.6)
+_PLAUSIBLE = (0.5, 2.0)
 _STEP = 5
 _LEAST = 10
 _MOST = 600
@@ -44,14 +45,23 @@ class Estimate:
 
 
 def estimate(kind: str, brief: Brief, past: Sequence[PastAssignment]) -> Estimate:
-    """Estimate a task that is not implementation, after the nearest plan that had one like it."""
-    for one in past:
-        if took := one.minutes([kind]):
-            low, high = _OTHER_RANGE
-            factor = min(high, max(low, _scale(brief, one) ** 0.5))
-            return Estimate(_rounded(took * factor), one.title, str(took))
+    """Estimate a task that is not implementation, after the middle one of the plans that had it.
+
+    What it took elsewhere is trusted within a range around the embedded default.
+    """
     default = _DEFAULTS.get(kind, _DEFAULTS["design"]) * _BY_COMPLEXITY[brief.complexity]
-    return Estimate(_rounded(default * (_SHORT if brief.is_short else 1)), "")
+    default *= _SHORT if brief.is_short else 1
+    known = sorted(
+        [(took, -rank) for rank, one in enumerate(past) if (took := one.minutes([kind]))]
+    )
+    if not known:
+        return Estimate(_rounded(default), "")
+    took, rank = known[(len(known) - 1) // 2]
+    one = past[-rank]
+    low, high = _OTHER_RANGE
+    minutes = took * min(high, max(low, _scale(brief, one) ** 0.5))
+    least, most = (share * default for share in _PLAUSIBLE)
+    return Estimate(_rounded(min(most, max(least, minutes))), one.title, str(took))
 
 
 def estimate_groups(

@@ -20,6 +20,10 @@ _LESSON = 220
 _MOST_ROWS = 40
 _SAME_LANGUAGE = 0.15
 _RANK = 0.3
+_ALIKE = 0.35
+_ALIKE_WORDS = 4
+_ALIKE_IN_TITLE = 0.2
+_TITLE_WORDS = 2
 _NUMBER = re.compile(r"\d{1,5}")
 
 
@@ -53,12 +57,16 @@ class PastAssignment:
 
 
 def past_assignments(entries: Sequence[Entry]) -> list[PastAssignment]:
-    """Return the past assignments of a prompt, best first, each of them once."""
-    found: dict[str, PastAssignment] = {}
+    """Return the past assignments of a prompt, best first, each of them once.
+
+    Two documents of the same title are two assignments.
+    """
+    found: dict[tuple[str, str], PastAssignment] = {}
     for entry in entries:
         read = _read(entry)
-        known = found.get(entry.title)
-        found[entry.title] = (
+        document = entry.place.rpartition(",")[0] or entry.place
+        known = found.get((entry.title, document))
+        found[entry.title, document] = (
             read
             if known is None
             else replace(
@@ -84,6 +92,17 @@ def by_nearness(
 
     planned = [(rank, one) for rank, one in enumerate(past) if one.tasks]
     return [one for _, one in sorted(planned, key=nearness, reverse=True)]
+
+
+def is_near(one: PastAssignment, words: frozenset[str]) -> bool:
+    """Say whether a past assignment is about the same kind of thing as a brief.
+
+    Either much of the brief stands in it, or a good part of the brief and its own title.
+    """
+    share = overlap(words, one.words)
+    has_title = len(words.intersection(terms(one.title))) >= _TITLE_WORDS
+    is_alike = share >= _ALIKE and len(words & one.words) >= _ALIKE_WORDS
+    return is_alike or (has_title and share >= _ALIKE_IN_TITLE)
 
 
 def _read(entry: Entry) -> PastAssignment:

@@ -9,11 +9,17 @@ from dataclasses import dataclass, field
 
 from agent.models.offline.plans.estimating import Estimate, estimate, estimate_groups
 from agent.models.offline.plans.grouping import MOST_GROUPS, bonus, group, section_of
-from agent.models.offline.plans.past import CORE, PastAssignment, by_nearness, past_assignments
+from agent.models.offline.plans.past import (
+    CORE,
+    PastAssignment,
+    by_nearness,
+    is_near,
+    past_assignments,
+)
 from agent.models.offline.plans.risks import criteria, risks
 from agent.models.offline.plans.tasks import say, tools
 from agent.models.offline.reading.blocks import Asked
-from agent.models.offline.reading.brief import Brief, needs_data, read_brief
+from agent.models.offline.reading.brief import NO_SUBJECT, Brief, needs_data, read_brief
 from agent.models.offline.reading.languages import UNKNOWN
 from agent.models.offline.reading.orders import LIMIT, describe
 from agent.models.offline.reading.requirements import Requirement
@@ -110,7 +116,14 @@ def _language(brief: Brief, past: Sequence[PastAssignment]) -> tuple[str, str]:
         return "javascript", ""
     if named:
         return named, ""
-    lender = next((one for one in past if one.language and one.language not in _SPECIAL), None)
+    lender = next(
+        (
+            one
+            for one in past
+            if one.language and one.language not in _SPECIAL and is_near(one, brief.words)
+        ),
+        None,
+    )
     if lender is None or brief.is_writing:
         return UNKNOWN, ""
     return lender.language, f"the past assignment {lender.title!r}"
@@ -119,6 +132,8 @@ def _language(brief: Brief, past: Sequence[PastAssignment]) -> tuple[str, str]:
 def _deliverables(brief: Brief) -> Sequence[str]:
     if brief.deliverables:
         return brief.deliverables
+    if brief.is_writing and brief.is_idea and brief.subject != NO_SUBJECT:
+        return [f"{brief.subject[:1].upper()}{brief.subject[1:]}"]
     if brief.is_writing:
         return [f"Written answer on {brief.subject}"]
     return [
@@ -200,6 +215,12 @@ def _add_implementation(
 
 def _stages(brief: Brief) -> list[list[Requirement]]:
     """Return how anything is built whose requirements are not known."""
+    if brief.is_writing:
+        texts = (
+            f"Collect sources for {brief.subject} and note what each of them says",
+            f"Sketch the outline of {brief.subject}: one claim for each part and what supports it",
+        )
+        return [[Requirement(text)] for text in texts]
     wanted = (
         f"Build the smallest version of {brief.subject} that runs from start to end",
         f"Add what is missing in {brief.subject} one part at a time, each with its test",

@@ -1,5 +1,6 @@
 """Risks and criteria of a plan: from the brief, its deadline, and what past assignments learnt."""
 
+import re
 from collections.abc import Sequence
 from datetime import date
 
@@ -15,6 +16,8 @@ _LESSONS = 2
 _SHARED = 3
 """Words that a lesson has to share with a brief to be worth telling."""
 _LENGTH = 240
+
+_ISO = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 _BY_TOPIC = {
     "authentication": (
@@ -108,6 +111,11 @@ def criteria(brief: Brief, *, deadline: str | None) -> list[str]:
 def _time(brief: Brief, minutes: int, today: date | None) -> list[str]:
     if not brief.deadline or today is None:
         return []
+    if not _ISO.match(brief.deadline):
+        return [
+            f"The deadline {brief.deadline} can be read as two different days; ask which one is "
+            "meant, and plan for the earlier one until then."
+        ]
     left = (date.fromisoformat(brief.deadline[:10]) - today).days
     hours = round(minutes / 60, 1)
     if left < 0:

@@ -49,6 +49,8 @@ _DOCUMENT = re.compile(
     re.I,
 )
 _MOST_NAMES = 3
+_SPELLED = frozenset(("R", "HTML", "SQL"))
+"""Names that begin with the sound of a vowel all the same."""
 
 
 def label(name: str) -> str:
@@ -114,7 +116,7 @@ def _setup(brief: Brief, language: str, framework: str) -> str:
 
 
 def _article(name: str) -> str:
-    return "an" if name[:1] in "AEIO" else "a"
+    return "an" if name[:1] in tuple("AEIO") or name.strip() in _SPELLED else "a"
 
 
 def _analysis(brief: Brief) -> str:
@@ -174,9 +176,14 @@ def _documentation(brief: Brief) -> str:
     if brief.is_notebook and not written:
         return f"Write the explanations that {brief.subject} asks for beside the code"
     if brief.is_writing:
-        return f"Write the text on {brief.subject} and name the sources of each claim"
+        return f"Write {_text_on(brief)} and name the sources of each claim"
     what = listed([_marked(name) for name in written]) if written else "a short README"
     return f"Write {what} for {brief.subject}: how to run it, what was decided and why"
+
+
+def _text_on(brief: Brief) -> str:
+    is_named = brief.is_idea and brief.subject != NO_SUBJECT
+    return brief.subject if is_named else f"the text on {brief.subject}"
 
 
 def _review(brief: Brief) -> str:

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
+from agent.models.offline.reading.dates import is_time_only
 from agent.models.offline.reading.deadline import find_deadline
+from agent.models.offline.reading.exclusions import without_exclusions
 from agent.models.offline.reading.ideas import read_idea
 from agent.models.offline.reading.languages import Technology, find_technology
 from agent.models.offline.reading.outline import Item, front_title, outline, shorten
@@ -32,9 +34,12 @@ _MOST_NAMES = 12
 
 _GENERIC_TITLE = re.compile(
     r"^\W*(?:untitled.*|instructions?|descriptions?|set-?\s?up|setup|introduction|overview"
-    r"|brief|assignment"
+    r"|brief|assignment|grading.*|marking.*|rubric|deadlines?|due dates?|submission|late policy"
     r"|task|goals?|home|readme|user stories|requirements|\[.*\]|here is .*|.*[{;(]|)\W*$",
     re.I,
+)
+_POLICY = re.compile(
+    r"\W*(?:grading|marking|rubric|deadlines?|due date|submission|late policy)\b", re.I
 )
 _ORDER = re.compile(
     r"^\s*(?:(?:hi|hello|hey|please|pls|can you|could you|i need to|i want to|i have to"
@@ -74,6 +79,10 @@ _SAYS_DELIVERABLES = re.compile(
     r"|abgabe)\s?:\s*(\S.{3,400})$",
     re.I,
 )
+_HOLDS_BACK = re.compile(
+    r"\b(?:do|must|should|may) ?n[o'\u2019]t (?:submit|hand|turn|upload)", re.I
+)
+_WHEN = re.compile(r"\s(?:by|before|until|till|no later than|due|bis|spätestens)\s", re.I)
 _HAND_IN_OBJECT = re.compile(
     r"\b(?:submit|hand in|turn in|upload)\s+((?:a|an|the|all|both|two|one"
     r"|three)?\s*(?!your assignment|by\b|before\b|until\b|to\b|it\b|them\b|your work\b"
@@ -114,6 +123,11 @@ _WRITING = re.compile(
     r"\W*(?:research|compare|contrast|explain|describe|discuss|search|investigate"
     r"|summari[sz]e|reflect"
     r"|write an? (?:essay|report|summary))\b",
+    re.I,
+)
+_TEXT_KIND = re.compile(
+    r"\b(?:essay|thesis|dissertation|term paper|research paper|literature review|book report"
+    r"|speech|book review|reflection|presentation)\b",
     re.I,
 )
 _BUILDING = re.compile(
@@ -179,19 +193,18 @@ def read_brief(text: str, *, title: str = "", today: date | None = None) -> Brie
     body = shorten(text)
     items = outline(body)
     prose = "\n".join(item.text for item in items if item.kind != "code" and not is_skipped(item))
+    wanted = without_exclusions(prose)
     idea = read_idea(text)
     requirements = [Requirement(part) for part in idea.parts] if idea else find_requirements(items)
     technology = find_technology(
         [*(item for item in items if not is_skipped(item)), Item("paragraph", title)]
     )
-    topics = topics_of(prose)
+    topics = topics_of(wanted)
     words = terms(prose)
     files = _files(items)
     deliverables = _deliverables(items, files)
-    is_writing = any(_WRITING.match(one.text) for one in requirements) and not any(
-        _BUILDING.search(one.text) for one in requirements
-    )
-    is_web = _looks_like_web(prose, requirements)
+    is_writing = _asks_for_words(text if idea else "", technology, requirements)
+    is_web = _looks_like_web(wanted, requirements)
     return Brief(
         subject=(idea.subject or NO_SUBJECT) if idea else _subject(title, body, items),
         requirements=tuple(requirements),
@@ -205,9 +218,9 @@ def read_brief(text: str, *, title: str = "", today: date | None = None) -> Brie
         data_files=tuple(name for name in files if _DATA.search(name)),
         criteria=tuple(rubric_criteria(items)),
         words=frozenset(words),
-        testing=bool(_TESTS.search(prose)),
-        documentation=is_writing or bool(_DOCS.search(prose)),
-        git=bool(_GIT.search(prose)),
+        testing=bool(_TESTS.search(wanted)),
+        documentation=is_writing or bool(_DOCS.search(wanted)),
+        git=bool(_GIT.search(wanted)),
         is_web=is_web,
         is_writing=is_writing,
         is_notebook=any(name.endswith(".ipynb") for name in (*files, *deliverables)),
@@ -215,6 +228,15 @@ def read_brief(text: str, *, title: str = "", today: date | None = None) -> Brie
         is_idea=idea is not None,
         is_short=len(words) < _SHORT_WORDS and len(requirements) <= _FEW,
     )
+
+
+def _asks_for_words(wish: str, technology: Technology, requirements: Sequence[Requirement]) -> bool:
+    """Say whether a brief, or a one-line wish, asks for a text and not for a program."""
+    if any(_BUILDING.search(one.text) for one in requirements):
+        return False
+    if _TEXT_KIND.search(wish) and not technology.language and not _BUILDING.search(wish):
+        return True
+    return any(_WRITING.match(one.text) for one in requirements)
 
 
 def _looks_like_web(prose: str, requirements: Sequence[Requirement]) -> bool:
@@ -261,7 +283,8 @@ def _complexity(
 
 
 def _subject(title: str, body: str, items: Sequence[Item]) -> str:
-    headings = [item.text for item in items if item.kind == "heading"][:1]
+    all_headings = [item.text for item in items if item.kind == "heading"]
+    headings = [text for text in all_headings if not _POLICY.match(text)][:1]
     in_code = any(f"# {title}" in item.text for item in items if item.kind == "code")
     given = [] if in_code else [title.rstrip("…")]
     for candidate in (*given, front_title(body), *headings):
@@ -304,12 +327,13 @@ def _deliverables(items: Sequence[Item], files: Sequence[str]) -> tuple[str, ...
         return said
     found = [name for item in section for name in _named(item.text)]
     if not found:
-        found = [item.text for item in section if item.kind in {"bullet", "number", "checkbox"}]
+        listed = [item.text for item in section if item.kind in {"bullet", "number", "checkbox"}]
+        found = [part for text in listed if (part := _undated(text))]
     for item in items:
         if item.kind in {"code", "row"} or is_skipped(item):
             continue
         for sentence in sentences(item.text) if _HAND_IN.search(item.text) else ():
-            if _HAND_IN.search(sentence):
+            if _HAND_IN.search(sentence) and not _HOLDS_BACK.search(sentence):
                 found += _named(sentence) or ([] if found else _objects(sentence))
     if not found:
         loaded = [item.text for item in items if item.kind == "code"]
@@ -327,9 +351,17 @@ def _said_deliverables(items: Sequence[Item]) -> tuple[str, ...]:
         said = _SAYS_DELIVERABLES.match(item.text) if item.kind == "paragraph" else None
         if said:
             listed = re.split(r",\s*(?:and\s+)?|;\s*|\s+and\s+", sentences(said[1])[0])
-            parts = [cut(part.strip(" .`").replace("`", ""), _DELIVERABLE) for part in listed]
-            return tuple(part for part in parts if terms(part))[:_MOST_NAMES]
+            undated = [_undated(part) for part in listed]
+            parts = [cut(part.strip(" .`").replace("`", ""), _DELIVERABLE) for part in undated]
+            if named := tuple(part for part in parts if terms(part))[:_MOST_NAMES]:
+                return named
     return ()
+
+
+def _undated(part: str) -> str:
+    """Take the date off a thing to hand in; nothing is left of a bare date or time."""
+    thing = _WHEN.split(f" {part.strip()}", maxsplit=1)[0].strip()
+    return "" if is_time_only(thing) else thing
 
 
 def _named(text: str) -> list[str]:

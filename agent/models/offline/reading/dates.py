@@ -6,8 +6,8 @@ date of a text matters.
 
 import calendar
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, time, timedelta
 
 _MONTHS: dict[str, int] = {}
@@ -54,14 +54,16 @@ _WEEKDAY = "|".join(sorted(_WEEKDAYS, key=len, reverse=True))
 _COUNT = "|".join(_COUNTS)
 _YEAR = r"(?P<{0}>(?:19|20)\d\d)"
 _DATE = re.compile(
-    rf"\b(?P<iso>(?:19|20)\d\d-\d{{2}}-\d{{2}})(?:[T ](?P<isotime>\d{{2}}:\d{{2}}))?"
+    rf"\b(?P<iso>(?:19|20)\d\d(?P<cut>[-/])\d{{2}}(?P=cut)\d{{2}})"
+    rf"(?:[T ](?P<isotime>\d{{2}}:\d{{2}}))?"
     rf"|(?:\b(?P<weekday>{_WEEKDAY})\b\.?,?\s{{0,3}}(?:(?:the|den|el|le|on)\s)?)?"
     rf"(?:\b(?P<mon1>{_MONTH})\b\.?\s{{0,2}}(?P<day1>\d{{1,2}})(?:st|nd|rd|th)?\b"
     rf"(?:,?\s{{0,2}}{_YEAR.format('year1')}\b)?"
     rf"|\b(?P<day2>\d{{1,2}})(?:st|nd|rd|th|\.|º|er)?\s{{0,2}}(?:of\s|de\s)?"
     rf"(?P<mon2>{_MONTH})\b\.?(?:,?\s{{0,2}}(?:de\s)?{_YEAR.format('year2')}\b)?"
     rf"|(?<![\d/.-])(?P<a>\d{{1,2}})(?P<sep>[/.])(?P<b>\d{{1,2}})(?:(?P=sep)(?P<y>(?:20)?\d\d))?"
-    r"(?![\d/%-])(?!\.\d))",
+    r"(?![\d/%-])(?!\.\d)"
+    r"|(?<![\d/.-])(?P<a2>\d{1,2})-(?P<b2>\d{1,2})-(?P<y2>20\d\d)(?![\d/%-]))",
     re.I,
 )
 _LOOSE = re.compile(
@@ -82,6 +84,12 @@ _TIME = re.compile(
     re.I,
 )
 _TIME_REACH = 48
+_SENTENCE_END = re.compile(r"[.!?]\s+(?=[A-Z])|;\s")
+_TIME_WORDS = re.compile(
+    r"\b(?:by|before|until|till|at|on|the|of|due|around|latest|no later than|from|um|am|bis|zum|den"
+    r"|next|this|[pmce][sd]t|cest|utc|gmt)\b",
+    re.I,
+)
 _HALF_DAY = 12
 _LAST_MINUTE = time(23, 59)
 _SHORT_YEAR = 100
@@ -95,63 +103,99 @@ class Mention:
     end: int
     day: date
     at: time | None
+    literal: str = ""
+    """The date as it stands there, if it can be read as one of two days."""
 
     def iso(self) -> str:
-        """Return the date, or date and time, in ISO 8601."""
+        """Return the date, or date and time, in ISO 8601; one of two meanings as it stands."""
+        if self.literal:
+            return f"{self.literal} {self.at.isoformat('minutes')}" if self.at else self.literal
         if self.at is None:
             return self.day.isoformat()
         return f"{self.day.isoformat()}T{self.at.isoformat(timespec='minutes')}"
 
 
-def find_dates(line: str, today: date | None) -> Iterator[Mention]:
-    """Yield the dates of a line; those without a year need `today` and lie on or after it."""
-    taken: list[tuple[int, int]] = []
-    for found in _DATE.finditer(line):
-        if day := _day_of(found, today):
-            at = _iso_time(found) or _time_near(line, found.start(), found.end())
-            taken.append(found.span())
-            yield Mention(found.start(), found.end(), day, at)
-    if today is None:
-        return
-    for found in _LOOSE.finditer(line):
-        free = all(found.end() <= start or end <= found.start() for start, end in taken)
-        if free and (day := _loose_day(found, today)):
-            yield Mention(
-                found.start(), found.end(), day, _time_near(line, found.start(), found.end())
-            )
+def find_dates(line: str, today: date | None) -> list[Mention]:
+    """Return the dates of a line in order; one without a year needs `today`, and is not before.
+
+    A time belongs to the date beside it in its sentence, never to one beyond another date.
+    """
+    found = [
+        Mention(one.start(), one.end(), days[0], _iso_time(one), _literal(one, days))
+        for one in _DATE.finditer(line)
+        if (days := _days_of(one, today))
+    ]
+    taken = [(one.start, one.end) for one in found]
+    for one in () if today is None else _LOOSE.finditer(line):
+        free = all(one.end() <= start or end <= one.start() for start, end in taken)
+        if free and today and (day := _loose_day(one, today)):
+            found.append(Mention(one.start(), one.end(), day, None))
+    return _with_times(line, sorted(found, key=lambda one: one.start))
 
 
-def _day_of(found: re.Match[str], today: date | None) -> date | None:
+def is_time_only(text: str) -> bool:
+    """Say whether a text names a date or a time and nothing else.
+
+    >>> is_time_only("12.12.2026"), is_time_only("18 Uhr"), is_time_only("a zip on Friday")
+    (True, True, False)
+    """
+    rest = text
+    for pattern in (_DATE, _LOOSE, _TIME):
+        rest = pattern.sub(" ", rest)
+    return rest != text and not _TIME_WORDS.sub(" ", rest).strip(" .,:;()-\u2013")
+
+
+def _with_times(line: str, found: list[Mention]) -> list[Mention]:
+    timed = []
+    for index, one in enumerate(found):
+        floor = found[index - 1].end if index else 0
+        ceiling = found[index + 1].start if index + 1 < len(found) else len(line)
+        at = one.at or _time_near(
+            line[max(floor, one.start - _TIME_REACH) : one.start],
+            line[one.end : min(ceiling, one.end + _TIME_REACH)],
+        )
+        timed.append(replace(one, at=at))
+    return timed
+
+
+def _days_of(found: re.Match[str], today: date | None) -> list[date]:
+    """Return the day a date means; two where it can be read both ways."""
     if found["iso"]:
-        return _safe_date(*map(int, found["iso"].split("-")))
+        return _known([_safe_date(*map(int, found["iso"].split(found["cut"])))])
     weekday = _WEEKDAYS.get((found["weekday"] or "").lower())
-    if found["a"]:
-        return _numeric_day(found, weekday, today)
+    if found["a"] or found["a2"]:
+        return _numeric_days(found, weekday, today)
     month = _MONTHS[(found["mon1"] or found["mon2"]).lower()]
     day = int(found["day1"] or found["day2"])
     year = found["year1"] or found["year2"]
-    return _safe_date(int(year), month, day) if year else _next(month, day, today)
+    return _known([_safe_date(int(year), month, day) if year else _next(month, day, today)])
 
 
-def _numeric_day(found: re.Match[str], weekday: int | None, today: date | None) -> date | None:
-    first, second = int(found["a"]), int(found["b"])
+def _numeric_days(found: re.Match[str], weekday: int | None, today: date | None) -> list[date]:
+    first, second = int(found["a"] or found["a2"]), int(found["b"] or found["b2"])
     if found["sep"] == "." and not found["y"] and weekday is None and not _ends_like_a_date(found):
-        return None
-    orders = (
-        [(second, first), (first, second)]
-        if found["sep"] == "."
-        else [(first, second), (second, first)]
-    )
+        return []
+    year = int(found["y"] or found["y2"] or 0)
     days = []
-    for month, day in orders:
-        if found["y"]:
-            year = int(found["y"])
+    for month, day in ((first, second), (second, first)):
+        if year:
             days.append(_safe_date(year if year > _SHORT_YEAR else 2000 + year, month, day))
         else:
             days.append(_next(month, day, today))
-    known = [day for day in days if day]
-    by_weekday = [day for day in known if day.weekday() == weekday]
-    return next(iter(by_weekday or known), None)
+    if found["sep"] == ".":
+        return _known(days[::-1])[:1]
+    both = list(dict.fromkeys(_known(days)))
+    return [day for day in both if day.weekday() == weekday] or both
+
+
+def _known(days: Iterable[date | None]) -> list[date]:
+    return [day for day in days if day]
+
+
+def _literal(found: re.Match[str], days: Sequence[date]) -> str:
+    if len(days) == 1:
+        return ""
+    return found.string[found.start("a") if found["a"] else found.start("a2") : found.end()]
 
 
 def _ends_like_a_date(found: re.Match[str]) -> bool:
@@ -206,10 +250,11 @@ def _iso_time(found: re.Match[str]) -> time | None:
         return None
 
 
-def _time_near(line: str, start: int, end: int) -> time | None:
-    after = _TIME.search(line[end : end + _TIME_REACH])
-    before = None if after else _last(_TIME.finditer(line[max(0, start - _TIME_REACH) : start]))
-    return _time_of(after or before)
+def _time_near(before: str, behind: str) -> time | None:
+    """Return the time in the rest of a date's sentence: behind the date, else before it."""
+    after = _TIME.search(_SENTENCE_END.split(behind, maxsplit=1)[0])
+    ahead = None if after else _last(_TIME.finditer(_SENTENCE_END.split(before)[-1]))
+    return _time_of(after or ahead)
 
 
 def _last(matches: Iterator[re.Match[str]]) -> re.Match[str] | None:

@@ -127,21 +127,49 @@ def _word(pattern: str) -> re.Pattern[str]:
 
 
 _NAMED = {name: _word(pattern) for name, pattern in _NAMES.items()}
+_MADE = (
+    r"(?:programs?|functions?|methods?|script|package|class|structs?|source|compiler|module"
+    r"|library)"
+)
+_ENDS_SAID = r"(?=\s*(?:[.,;:!?]|$|(?:please|pls|with|using|and|that|which)\b))"
+_WORK = (
+    r"^(?!.*\b(?:b|vitamin|stor\w+|put)\b).*\b(?:program|function|class|script|code|write|written"
+    r"|implement\w*|coded?|create|solve)\b.*\bin\s+"
+)
 _NAMED_WITH_CASE = {
     "c": re.compile(
         r"(?:\b(?:[Ii]n|[Uu]se|[Uu]sing|[Ww]ith|plain|pure|ANSI)\s+C(?![\w+#'])|\bC(?:89|99"
         r"|11|17|23)\b"
-        r"|(?<![\w+#])C (?:program|code|language|source|file|compiler|struct|function))"
+        rf"|(?<![\w+#.-])(?:C|c) (?:{_MADE}|code|language|file|header|linked list)\b"
+        rf"|{_WORK}c{_ENDS_SAID})"
     ),
     "r": re.compile(
-        r"(?:\b(?:[Ii]n|[Uu]se|[Uu]sing|[Ww]ith)\s+R(?![\w&'])|(?<!\w)R (?:script|code"
-        r"|package|markdown))"
+        r"(?:\b(?:[Ii]n|[Uu]se|[Uu]sing|[Ww]ith)\s+R(?![\w&'])|(?<![\w-])R (?:script|code"
+        rf"|package|markdown|notebook|data ?frame|{_MADE})\b|(?<![\w-])r script\b"
+        rf"|{_WORK}r{_ENDS_SAID})"
     ),
     "go": re.compile(
-        r"\b(?:[Ii]n|[Uu]se|[Uu]sing|[Ww]ith)\s+(?:Go\b|go(?=\s*(?:[.,;:!?)]|$|with|using|and)))"
-        r"|(?<!\w)Go (?:program|service|module|package|server|cli|code|tool|struct|routine)"
+        r"\b(?:[Ii]n|[Uu]se|[Uu]sing|[Ww]ith)\s+(?:Go\b|go"
+        r"(?=\s*(?:[.,;:!?)]|$|(?:with|using|and|please|pls|that|which)\b)))"
+        rf"|(?<!\w)(?:Go|go) (?:{_MADE}|https?|rest|web|service|server|handler|cli|tool|routine"
+        r"|struct|api)\b|(?<!\w)Go code\b"
     ),
 }
+_UNWRITTEN = {
+    **{
+        name: _word(re.escape(name))
+        for name in ("COBOL", "Fortran", "Objective-C", "PowerShell", "VBA", "Visual Basic",
+                     "Erlang", "Solidity", "Smalltalk")
+    },
+    **{
+        name: re.compile(
+            rf"\b(?:in|using|use)\s+{name}(?!['\w])|(?<![\w-]){name}\s+(?:{_MADE}|code)\b", re.I
+        )
+        for name in ("F#", "Pascal", "Assembly", "Assembler", "Ada", "Lisp", "Scheme", "Scratch",
+                     "Nim", "Racket", "Groovy", "Delphi")
+    },
+}  # fmt: skip
+"""Languages that are known by name alone, the second lot only where a text writes in them."""
 _USED = re.compile(
     r"\b(?:in|using|with|use|write|written|plain|coded|implemented|your|a|an|the)\s+$", re.I
 )
@@ -215,6 +243,11 @@ def find_technology(items: Iterable[Item]) -> Technology:
     chosen = _best(scores)
     fitting = [name for name, count in frameworks.most_common() if count and _fits(name, chosen)]
     return Technology(chosen, fitting[0] if fitting else "", tuple(fitting[1:4]))
+
+
+def find_unwritten(text: str) -> str:
+    """Return the first language named that nothing but the name is known of, or an empty string."""
+    return next((name for name, pattern in _UNWRITTEN.items() if _unbanned(pattern, text)), "")
 
 
 def _score_code(item: Item, scores: Counter[str]) -> None:

@@ -7,6 +7,7 @@ requirement does not say.
 import re
 from collections.abc import Sequence
 
+from agent.models.offline.reading.exclusions import ban_of
 from agent.models.offline.reading.requirements import Requirement, starts_with_order, without_lead
 from agent.models.offline.reading.words import cut
 
@@ -82,7 +83,7 @@ _ENDS_CLAUSE = re.compile(
     r"representing |, )",
     re.I,
 )
-_ACRONYM = re.compile(r"^[A-Z][A-Z0-9/.+-]|^[A-Z]\w*[A-Z_]|^`|^[^\w]|^I\b")
+_ACRONYM = re.compile(r"^[A-Z][A-Z0-9/.+-]|^[A-Z]\w*[A-Z_]|^`|^[^\w]|^I\b|^Question \w")
 _REPEATED = re.compile(
     r"(?:Let the (?:[a-z'-]+ ){0,3}?(?:users?|players?|callers?|customers?|visitors?|students?"
     r"|respondents?|coordinators?|admins?|members?) |Show |Make sure that |Prompt the user |Solve )"
@@ -98,7 +99,7 @@ def order(text: str) -> str:
     'Make sure that passwords are stored hashed'
     """
     text = without_lead(text.strip().rstrip(".:;,"))
-    for say in (_of_question, _of_duty, _of_person):
+    for say in (_of_question, _of_ban, _of_duty, _of_person):
         if said := say(text):
             return said
     if _MAKING.match(text):
@@ -113,6 +114,13 @@ def _of_question(text: str) -> str:
     if question := _QUESTION.match(text):
         return f"Solve {question[1]}: {question[2]}"
     return f"Answer: {text}" if text.endswith("?") else ""
+
+
+def _of_ban(text: str) -> str:
+    cannot = _CANNOT.match(text)
+    is_person = cannot and _PERSON.search(cannot["who"])
+    said = ban_of(text)
+    return said if said.startswith("Do without") or not is_person else ""
 
 
 def _of_duty(text: str) -> str:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from agent.models.offline.reading.exclusions import is_ban
 from agent.models.offline.reading.outline import Item, cells
 from agent.models.offline.reading.words import clean, cut, sentences, terms
 
@@ -16,6 +17,7 @@ _PROSE_MOST = 14
 _LONGEST = 400
 _SHORTEST = 4
 _LIST_INDENT = 2
+_LISTED = frozenset(("bullet", "number", "checkbox"))
 
 _VERBS = """
     accept add adjust allow analyse analyze answer apply ask assign assume attach avoid build
@@ -59,6 +61,18 @@ _EXAMPLES = re.compile(
     r"\b(?:examples?|e\.g\.|for instance|such as|learn|you should know|links?|pages to look at)\b",
     re.I,
 )
+_DATA_INTRO = re.compile(
+    r"^(?:currently|for reference|at the moment)\b"
+    r"|\b(?:(?:statements?|facts?|clues?|premises)\b.{0,40}:$|known to be true)",
+    re.I,
+)
+"""What introduces a list of facts to work with, not of things to do."""
+_DATA_ITEM = re.compile(
+    r"^(?:-?\d[\d.,]* \w+\s?[:=]\s?)?[\"\u201c'][^\"\u201d']{0,24}[\"\u201d']"
+    r"(?:,| (?:is|are|has|have|was|costs?|counts?|means|becomes)\b|\s?(?:[:=]|->|=>|\u2192)|$)"
+    r"|^etc\W*$",
+    re.I,
+)
 _DETAILED = re.compile(
     r"\b(?:including|with the following \w+|such as|fields|attributes|columns|properties|keys"
     r"|such that|operations)\s?:$",
@@ -93,10 +107,21 @@ _NOT_ASKING = re.compile(
     r"answer required"
     r"|run (?:this|the) (?:cell|below)|just run|do not insert|walk you through|developed "
     r"a shorthand"
+    r"|so (?:that )?you can (?:read|see) (?:it|them)|no code is required"
+    r"|use this space|(?:write|type|put) your \w+(?: \w+)? (?:here|below)"
     r"|this means|a benefit of|there are several ways|excellent way)\b"
     r"|^(?:for example|in (?:this|the) example|hint\b|note\b|see |check the test)|into this:$",
     re.I,
 )
+_MAY_FORBID = re.compile(r"\bno\b|not\b|n['\u2019]t\b|never|forbidden|prohibited|banned", re.I)
+_OPENING = re.compile(
+    r"^(?:(?:please|then|now|next|also|finally),? "
+    r"|(?:in|for|on) (?:the|this) (?:cells?|space|code|next|following|question"
+    r"|part|exercise|problem)"
+    r"\b[^,.:]{0,40}, ){1,3}",
+    re.I,
+)
+"""Words before an order that tell nothing of it."""
 _LEAD = re.compile(
     r"^(?:(?:also|then|next|finally|first|now|please|additionally|optionally),? "
     r"|(?:in|for|on|after|once|given|using|from|with|to|as) [^,.:]{2,60}, (?=[a-z]))",
@@ -127,12 +152,16 @@ def is_handing_in(item: Item) -> bool:
 
 
 def find_requirements(items: Sequence[Item]) -> list[Requirement]:
-    """Return what a brief asks for, by the surest signs it has."""
+    """Return what a brief asks for, by the surest signs it has, and what it forbids."""
     usable = [
         item
         for item in items
         if not (is_skipped(item) or _SETTING_UP.search(item.trail) or is_handing_in(item))
     ]
+    return _distinct([*_asked(items, usable), *_forbidden(usable)])
+
+
+def _asked(items: Sequence[Item], usable: Sequence[Item]) -> list[Requirement]:
     boxes = _from_boxes(usable)
     if len(boxes) > 1:
         return _distinct(boxes)
@@ -141,8 +170,22 @@ def find_requirements(items: Sequence[Item]) -> list[Requirement]:
         return _distinct(questions)
     found = [*_from_tables(usable), *_from_lists(usable)]
     if len(found) < _SHORTEST:
-        found = [*_from_prose(usable), *found] if len(found) < len(_from_prose(usable)) else found
-    return _distinct(found) or _distinct(_from_rubric(items)) or _distinct(_any_sentence(usable))
+        prose = _from_prose(usable)
+        found = [*prose, *found] if len(found) < len(prose) else found
+    if distinct := _distinct(found) or _distinct(_from_rubric(items)):
+        return distinct
+    return [] if _forbidden(usable) else _distinct(_any_sentence(usable))
+
+
+def _forbidden(items: Sequence[Item]) -> list[Requirement]:
+    """Read the sentences that forbid the use of a thing."""
+    return [
+        Requirement(cut(sentence, _LONGEST), item.heading)
+        for item in items
+        if item.kind == "paragraph" and _MAY_FORBID.search(item.text)
+        for sentence in sentences(item.text)
+        if is_ban(sentence)
+    ][:_PROSE_MOST]
 
 
 def rubric_criteria(items: Sequence[Item]) -> list[str]:
@@ -238,7 +281,10 @@ def _first_order(items: Sequence[Item]) -> str:
     wanted = [said for said in below if not _NOT_ASKING.search(said) and len(terms(said)) > 1]
     orders = [said for said in wanted if starts_with_order(said)]
     questions = [said for said in wanted if said.endswith("?")]
-    return next(iter(orders or questions or [said for said in wanted if _asks(said)]), "")
+    asking = [said for said in wanted if _asks(said)]
+    found = next(iter(orders or questions or asking or wanted), "")
+    short = _OPENING.sub("", found)
+    return f"{short[:1].upper()}{short[1:]}"
 
 
 def _asks(sentence: str) -> bool:
@@ -273,20 +319,27 @@ def _from_rubric(items: Sequence[Item]) -> list[Requirement]:
 def _from_lists(items: Sequence[Item]) -> list[Requirement]:
     """Read bullets; those below an order that ends in `including:` are its details."""
     found: list[Requirement] = []
-    intro, has_details = "", False
+    intro, has_details, is_data = "", False, False
     for item in items:
         if item.kind in {"paragraph", "heading"}:
+            is_data = bool(_DATA_INTRO.search(item.text))
             intro = item.text if item.text.endswith(":") else ""
             has_details = bool(_DETAILED.search(intro)) and _asks(sentences(intro)[-1])
             if has_details:
                 found.append(Requirement(sentences(intro)[-1], item.heading))
-        elif item.kind not in {"bullet", "number", "checkbox"} or len(item.text) < _SHORTEST:
+        elif item.kind not in _LISTED or _is_no_work(item.text, is_data=is_data):
             continue
         elif found and (item.indent >= _LIST_INDENT or has_details):
             found[-1] = _extended(found[-1], item.text)
         elif not (_EXAMPLES.search(intro) or _NOT_ASKING.search(item.text)):
             found.append(_requirement(item))
     return [one for one in found if len(terms(one.text)) > 1 or starts_with_order(one.text)]
+
+
+def _is_no_work(text: str, *, is_data: bool) -> bool:
+    """Say whether a list item is too short, or data to work with and no order."""
+    is_fact = is_data and not _asks(text)
+    return len(text) < _SHORTEST or is_fact or bool(_DATA_ITEM.match(text))
 
 
 def _from_prose(items: Sequence[Item]) -> list[Requirement]:

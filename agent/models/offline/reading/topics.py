@@ -13,7 +13,7 @@ _WORDS: Mapping[str, str] = {
         r"(?:key|call|request)s?|fetch\w* from|webhook|scrap\w+|rss|whois|ftp)\b"
     ),
     "web API": (
-        r"\b(?:rest(?:ful)?(?: api)?|endpoints?|http (?:method|service|api)|crud|(?-i:GET"
+        r"\b(?:(?-i:REST)|restful|rest api|endpoints?|http (?:method|service|api)|crud|(?-i:GET"
         r"|POST|PUT|DELETE)(?= `?/))\b"
     ),
     "database": (
@@ -26,7 +26,7 @@ _WORDS: Mapping[str, str] = {
     ),
     "concurrency": (
         r"\b(?:concurren\w*|threads?|async\w*|parallel\w*|locks?|race conditions?|deadlocks?"
-        r"|promises?|goroutines?)\b"
+        r"|(?-i:Promises?)|goroutines?)\b"
     ),
     "real time": (
         r"\b(?:real[- ]time|web ?sockets?|multi-?player|mqtt|chat server|timers?|set "

@@ -47,6 +47,7 @@ def test_technology_is_what_the_text_names(text: str, language: str, framework: 
         ("Homework 4: Bike Sharing", "# Homework 4: Bike Sharing", "Homework 4: Bike Sharing"),
         ("Count Vowels - Enter a string", "Count Vowels - Enter a string", "Count Vowels"),
         ("Load it", "```python\n# Load it\nx = 1\n```\n# Zoo lab\nGo.", "Zoo lab"),
+        ("Grading", "# Grading\n10 points\n\n# Zoo lab\nGo.", "Zoo lab"),
         ("Instructions", "# Instructions\nGo on.", "the assignment"),
         ("", "", "the assignment"),
     ],
@@ -76,6 +77,12 @@ def test_subject_stands_in_a_sentence(title: str, text: str, subject: str) -> No
             ("the source code", "README.md with set-up instructions", "the report"),
         ),
         ("Fill in the notebook `knn.ipynb`.", ("knn.ipynb",)),
+        ("Abgabe: 12.12.2026, 18 Uhr", ()),
+        ("Hand in: Friday, 5 pm", ()),
+        ("To submit: by 12 December, a zip", ("a zip",)),
+        ("Deliverables: a zip by Friday, a report until 3 May", ("a zip", "a report")),
+        ("## Submission\n- Friday, 5 pm\n- until 3 May\n- The source code", ("The source code",)),
+        ("Do not submit `main.o`. Submit `main.c`.", ("main.c",)),
     ],
 )
 def test_deliverables_are_named_as_the_brief_names_them(
@@ -83,6 +90,34 @@ def test_deliverables_are_named_as_the_brief_names_them(
 ) -> None:
     """Files and things to submit come out in the brief's own words."""
     assert read_brief(text).deliverables == deliverables
+
+
+@pytest.mark.parametrize(
+    ("text", "topics"),
+    [
+        ("Do not use threads, a database or the network.", ()),
+        ("Use SQLite, but do not use threads.", ("database",)),
+        ("Store it in a database; there is no login.", ("database",)),
+        ("A shop without a database. No login is needed.", ()),
+        ("You must not use recursion.", ()),
+        ("Threads are not allowed. Authentication is out of scope.", ()),
+        ("Do not store passwords in plain text.", ("authentication",)),
+        ("Read the rest of the rows. I promise it works.", ()),
+        ("Build a REST service.", ("web API",)),
+        ("No two threads may write at once.", ("concurrency",)),
+        ("It works without blocking threads.", ("concurrency",)),
+    ],
+)
+def test_what_is_excluded_is_no_topic(text: str, topics: tuple[str, ...]) -> None:
+    """A ban on a thing raises no risk of it; a duty in negative words does."""
+    assert read_brief(text, title="Zoo").topics == topics
+
+
+def test_tests_that_are_not_needed_are_not_required() -> None:
+    """A flag is not raised by the words that lower it."""
+    brief = read_brief("Count eggs. You do not need to write tests. Documentation is not required.")
+    assert not brief.testing
+    assert not brief.documentation
 
 
 def test_flags_follow_the_words() -> None:

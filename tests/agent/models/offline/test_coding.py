@@ -174,7 +174,7 @@ def test_assignment_fills_in_what_the_request_leaves_open(code_prompt: Prompt) -
     assignment = "Zoo\n\nIn Kotlin.\n- [ ] User can add animal\n- [ ] User can feed animal"
     draft = draft_code(read_prompt(code_prompt("write the whole thing", assignment=assignment)))
     assert draft.files[0].language == "kotlin"
-    assert "add_animal" in draft.files[0].content
+    assert "fun addAnimal()" in draft.files[0].content
     fields = "Zoo\n\nAn Animal has a name, an age and a weight. Use Python."
     draft = draft_code(read_prompt(code_prompt("Write the Animal model", assignment=fields)))
     assert "weight: float" in text_of(draft, "models.py")
@@ -197,14 +197,14 @@ def test_request_decides_how_much_is_written(code_prompt: Prompt) -> None:
         "tests/test_booking.py",
         "tests/test_overlaps.py",
     ]
-    assert "def overlaps(first: object, second: object) -> bool:" in text_of(draft, "overlaps.py")
+    assert "def overlaps(first: Booking, second: Booking) -> bool:" in text_of(draft, "overlaps.py")
     assert "List animals" not in text_of(draft, "overlaps.py")
 
 
 def test_framework_without_rules_is_named_as_left_open() -> None:
     """What the writer cannot do, it says."""
-    notes = code("give me boilerplate for a react component with a counter").notes
-    assert any("What is special to React" in note for note in notes)
+    notes = code("give me boilerplate for a vue component with a counter").notes
+    assert any("What is special to Vue" in note for note in notes)
 
 
 def test_tests_are_left_out_where_not_wanted() -> None:
@@ -352,3 +352,18 @@ def test_names_are_safe_in_any_language() -> None:
     assert (singular("people"), singular("boxes"), plural("day")) == ("person", "box", "days")
     assert remark('a "b" */ c', 80) == "a b / c"
     assert len(remark("word " * 50, 40)) <= 40
+
+
+@pytest.mark.parametrize(
+    ("request_text", "said"),
+    [
+        ("def fib(n): complete this", "def fib(n): complete this"),
+        ("Fix foo() please", "Fix foo() please"),
+        ("Please, and call bar() now", "call bar() now"),
+    ],
+)
+def test_what_a_function_is_to_do_is_said_from_its_first_letter(
+    request_text: str, said: str
+) -> None:
+    """Nothing is cut off where nothing precedes."""
+    assert named_functions(request_text)[0].says == said

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from langchain_core.messages import AnyMessage
 
+from agent.models.offline.plans.past import past_assignments
 from agent.models.offline.plans.planning import draft_plan
-from agent.models.offline.reading.blocks import Asked, read_prompt
+from agent.models.offline.reading.blocks import Asked, entries, read_prompt
 from graphs.plan import PlanDraft, TaskDraft, build_plan, find_faults
 
 Prompt = Callable[..., list[AnyMessage]]
@@ -26,6 +27,8 @@ Build a REST API for a shop with FastAPI. Due 12 December, 5 pm.
 
 Submit `app.py` and `README.md`. Write tests.
 """
+PLAN = """| id | task_type | description | after | estimated | actual | tools |
+| t1 | testing | Test it | - | 20 | 30 | x |"""
 _ENTRY = st.builds(
     "### [{}] {}\nlanguage: {}\nplace: a.md, {}\n\n{}\n\n#### Plan that was followed\n{}".format,
     st.integers(1, 3),
@@ -111,12 +114,75 @@ def test_language_is_lent_by_the_past_and_said_so(
     planner_prompt: Prompt, entry: Callable[..., str]
 ) -> None:
     """A brief without a language gets the nearest one's, and the plan says where from."""
-    draft = plan(planner_prompt("Count the vowels of a word.", entry(language="kotlin", plan="")))
+    brief = "Write an API for zebra records: store zebras, check the login, test all routes."
+    draft = plan(planner_prompt(brief, entry(language="kotlin", plan="")))
     assert draft.requirements.programming_language == "kotlin"
     assert any("'Zebra records API'" in risk for risk in draft.risk_factors)
-    alone = plan(planner_prompt("Count the vowels of a word."))
-    assert alone.requirements.programming_language == "unspecified"
-    assert "Choose the programming language" in alone.tasks[0].description
+    for documents in ("", entry(language="kotlin", plan="")):
+        far = plan(planner_prompt("Count the vowels of a word.", documents))
+        assert far.requirements.programming_language == "unspecified"
+        assert "Choose the programming language" in far.tasks[0].description
+
+
+def test_minutes_stay_near_the_usual(planner_prompt: Prompt, entry: Callable[..., str]) -> None:
+    """What a set-up took elsewhere is trusted within bounds; of several plans the middle counts."""
+    row = "| t1 | project_setup | x | - | {0} | {0} | git |\n"
+    head = "| id | task_type | description | after | estimated | actual | tools |\n"
+    slow = entry(1, title="Slow", place="s.md, Brief", plan=head + row.format(600))
+    draft = plan(planner_prompt(BRIEF, slow, title="Shop"))
+    assert of_kind(draft, "project_setup")[0].estimated_duration == 50
+    usual = entry(2, title="Usual", place="u.md, Brief", plan=head + row.format(20))
+    quick = entry(3, title="Quick", place="q.md, Brief", plan=head + row.format(1))
+    task = of_kind(plan(planner_prompt(BRIEF, f"{slow}\n\n{usual}\n\n{quick}")), "project_setup")[0]
+    assert value(task, "based_on") == "Usual"
+    assert value(task, "past_minutes") == "20"
+
+
+def test_equal_titles_are_not_one_assignment(entry: Callable[..., str]) -> None:
+    """Passages belong together by their document, not by a title such as `Exercise 1`."""
+    one = entry(1, title="Exercise 1", place="a.md, Brief", language="rust", plan=PLAN)
+    other = entry(2, title="Exercise 1", place="b.md, Risks", passage="- Beware of giraffes.")
+    more = entry(3, title="Exercise 1", place="a.md, Risks", passage="- Beware of zebras.")
+    bare = entry(4, title="Exercise 1", place="c.md", language="go")
+    found = past_assignments(entries(f"{one}\n\n{other}\n\n{more}\n\n{bare}"))
+    assert [past.language for past in found] == ["rust", "python", "go"]
+    assert [past.lessons for past in found] == [
+        ("Beware of zebras.",),
+        ("Beware of giraffes.",),
+        (),
+    ]
+
+
+def test_essay_is_no_programming_project(planner_prompt: Prompt) -> None:
+    """A wish for a text is planned as reading and writing."""
+    draft = plan(planner_prompt("Plan my essay about climate change"))
+    assert draft.requirements.programming_language == "unspecified"
+    assert draft.requirements.deliverables == ["The essay about climate change"]
+    said = " ".join(task.description for task in draft.tasks)
+    assert "project" not in said
+    assert "Make sure that" not in said
+    assert "Write the essay about climate change and name the sources" in said
+    assert not any("programming language" in risk for risk in draft.risk_factors)
+    assert of_kind(plan(planner_prompt("Plan my essay generator app")), "project_setup")
+    nameless = plan(planner_prompt("help me plan: essay"))
+    assert nameless.requirements.deliverables == ["Written answer on the assignment"]
+
+
+def test_grammar_of_the_set_up(planner_prompt: Prompt) -> None:
+    """The article follows the sound."""
+    said = plan(planner_prompt("Analyse the zebras in R with a report.")).tasks[0].description
+    assert "an R project" in said
+
+
+def test_bans_stand_in_the_plan(planner_prompt: Prompt) -> None:
+    """A ban is a criterion and a task's words, and raises no risk."""
+    brief = "1. Sort names\n2. Print names\n\nDo not use threads, a database or the network."
+    draft = plan(planner_prompt(brief, title="Names"))
+    said = " ".join(task.description for task in draft.tasks)
+    assert "without threads, a database or the network" in said
+    assert "two actions" not in said
+    assert not any(risk.startswith(("Database", "Concurr")) for risk in draft.risk_factors)
+    assert "Do not use threads, a database or the network." in draft.success_criteria
 
 
 def test_web_brief_is_planned_with_javascript(
@@ -200,6 +266,9 @@ def test_near_and_past_deadlines_are_risks(planner_prompt: Prompt) -> None:
     late = plan(planner_prompt("Build a page. Due 12 December 2020.", today="2026-12-11"))
     assert "lies in the past" in late.risk_factors[0]
     assert "Handed in before 2020-12-12" in late.success_criteria
+    unclear = plan(planner_prompt("Build a page. Due 3/4/2027."))
+    assert unclear.requirements.deadline == "3/4/2027"
+    assert "two different days" in unclear.risk_factors[0]
 
 
 def test_lessons_of_the_past_are_told_where_they_fit(
@@ -288,6 +357,13 @@ def _human(text: str) -> AnyMessage:
         "<!--",
         "1. ",
         "due 1/1 ",
+        "do not use ",
+        "no ",
+        "is not allowed ",
+        "Due Dec 4. ",
+        "(due Dec 4) ",
+        "a thing is due 'Dec 4' ",
+        '- "a" is 1\n',
     ],
 )
 def test_huge_text_is_planned_in_time(unit: str) -> None:

@@ -95,6 +95,61 @@ def test_prose_is_searched_for_orders() -> None:
     assert found[2].is_bonus
 
 
+def test_notebook_filler_is_no_order() -> None:
+    """What tells nothing of a question is passed over; a question without an order is kept."""
+    brief = (
+        "### Question 1a\nThen display the result so you can read it. Please load `a.csv`.\n\n"
+        "### Question 1b\nNo code is required for this question! In the cell below, plot the rows."
+        "\n\n"
+        "### Question 1c\nUse this space to put your EDA. The rows per day matter here."
+    )
+    assert texts(brief) == [
+        "Question 1a: Load `a.csv`.",
+        "Question 1b: Plot the rows.",
+        "Question 1c: The rows per day matter here.",
+    ]
+    assert describe(find_requirements(outline(brief))[:2]) == (
+        "Solve Question 1a: Load `a.csv`; Question 1b: Plot the rows"
+    )
+
+
+def test_lists_of_data_are_no_work() -> None:
+    """Facts and pairs of values are what the program works with."""
+    letters = (
+        'Your task is to change the format of the letters.\n\n- 1 point: "A", "E",\n'
+        '- 2 points: "D"\n\n'
+        'This must become one mapping.\n\n- "a" is worth 1 point.\n- etc.'
+    )
+    assert texts(letters) == [
+        "Your task is to change the format of the letters.",
+        "This must become one mapping.",
+    ]
+    puzzle = (
+        "- Which of them drinks water?\n- Who owns the zebra?\n\n"
+        "These 2 statements are all known to be true:\n\n1. There are five houses.\n"
+        "2. The Ukrainian drinks tea.\n3. Print the answer."
+    )
+    assert texts(puzzle) == [
+        "Which of them drinks water?",
+        "Who owns the zebra?",
+        "Print the answer.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("brief", "kept"),
+    [
+        ("You must not use recursion.", "You must not use recursion."),
+        ("Count the eggs of a hen. You must not use numpy.", "You must not use numpy."),
+        ("1. Count eggs\n2. Sort eggs\n\nDo not use `sorted`.", "Do not use `sorted`."),
+        ("- [ ] Count eggs\n- [ ] Sort eggs\n\nNo loops are allowed.", "No loops are allowed."),
+    ],
+)
+def test_bans_are_requirements(brief: str, kept: str) -> None:
+    """What a brief forbids is kept beside what it asks for."""
+    assert texts(brief)[-1] == kept
+
+
 def test_idea_loses_its_title() -> None:
     """`Title - text` is a common form of one-line ideas."""
     assert texts("Count Vowels - Enter a string and count its vowels.") == [
@@ -141,6 +196,18 @@ def test_any_sentence_is_better_than_none() -> None:
             "Make sure that `DELETE /a` works for the owner only",
         ),
         ("`r * c >= n`", "Cover `r * c >= n`"),
+        ("You must not use recursion.", "Do without recursion"),
+        ("Do NOT use any external library", "Do without any external library"),
+        ("do NOT use any external library", "Do without any external library"),
+        ("Your program may not import numpy", "Do without numpy"),
+        ("Students are not allowed to use loops", "Do without loops"),
+        ("You must not change the signature", "Do not change the signature"),
+        ("Don't print anything else", "Do not print anything else"),
+        ("External libraries are not allowed.", "Do without external libraries"),
+        ("No external libraries are allowed.", "Do without external libraries"),
+        ("There is no login", "Do without login"),
+        ("Numpy must not be used", "Do without numpy"),
+        ("No login", "Do without login"),
     ],
 )
 def test_order_says_what_to_do(text: str, said: str) -> None:
