@@ -5,7 +5,7 @@ honestly whether a request could be answered now.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
 from importlib.metadata import version
@@ -32,6 +32,8 @@ _HOSTS = ["127.0.0.1", "localhost", "[::1]"]
 """Names the server answers to: without accounts, no page of another name may reach it."""
 _SHOWN = 40
 """Characters of a field's name that an error repeats."""
+_CLIENT_LEFT = 499
+"""What proxies log for a client that went away; nobody reads this answer."""
 _REFUSALS = (404, 409, 413, 422, 502, 503)
 _WRONG = "is not what is expected here; send JSON as content-type application/json, see /docs"
 _SENTENCES = {
@@ -189,9 +191,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 
 @router.post("/ask", responses={code: {"model": Refusal} for code in _REFUSALS})
-async def ask(wanted: Ask, assistant: OpenAssistant) -> Answer:
+async def ask(wanted: Ask, request: Request, assistant: OpenAssistant) -> Answer:
     """Answer a request: a plan, an answer with sources, or code; recorded before it is sent."""
-    return await assistant.ask(
+    work = assistant.ask(
         wanted.message,
         prompt_type=wanted.prompt_type,
         assignment_id=str(wanted.assignment_id) if wanted.assignment_id else None,
@@ -199,6 +201,7 @@ async def ask(wanted: Ask, assistant: OpenAssistant) -> Answer:
         course=wanted.course,
         model=wanted.model,
     )
+    return await _while_connected(request, work)
 
 
 @router.get("/live")
@@ -229,6 +232,26 @@ async def home(request: Request) -> str:
     return _HOME.replace("localhost:8000", request.url.netloc)
 
 
+async def _while_connected(request: Request, work: Coroutine[Any, Any, Answer]) -> Answer:
+    """Do the work for as long as somebody waits for it; nothing is paid for nobody."""
+    answering = asyncio.create_task(work)
+    leaving = asyncio.create_task(_left(request))
+    try:
+        await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if not answering.done():
+            raise HTTPException(_CLIENT_LEFT)
+        return answering.result()
+    finally:
+        for task in (answering, leaving):
+            task.cancel()
+        await asyncio.gather(answering, leaving, return_exceptions=True)
+
+
+async def _left(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
 async def _refuse(_: Request, error: Exception) -> JSONResponse:
     """Name the field that is wrong and never repeat what stood in it."""
     if isinstance(error, RequestValidationError):
@@ -238,7 +261,8 @@ async def _refuse(_: Request, error: Exception) -> JSONResponse:
         place = place.encode("ascii", "replace").decode() or "body"
         return _problem(422, "invalid_input", f"{place}: {_SENTENCES.get(first['type'], _WRONG)}")
     status = error.status_code if isinstance(error, HTTPException) else 500
-    return _problem(status, "http", HTTPStatus(status).phrase)
+    phrase = HTTPStatus(status).phrase if status != _CLIENT_LEFT else "The client left"
+    return _problem(status, "http", phrase)
 
 
 async def _fail(_: Request, error: Exception) -> JSONResponse:

@@ -1,6 +1,7 @@
 """A real OpenAI client against a real socket: structured drafts, usage, cost, versions."""
 
 import json
+import time
 from pathlib import Path
 
 import httpx
@@ -9,6 +10,7 @@ import pytest
 from agent.assistant import Assistant
 from agent.errors import DraftError, ModelError
 from agent.settings import Settings
+from agent.stores import Stores
 from server import create_app
 from tests.agent.test_assistant import BRIEF, NOTE
 from tests.graphs.test_build import CYCLE, PLAN
@@ -99,3 +101,30 @@ def test_draft_comes_back_over_http_when_it_failed_its_check(
     assert (response.status_code, error["code"]) == (502, "draft_invalid")
     assert error["draft"] == "Sorry, no."
     assert error["run_id"]
+
+
+def test_provider_call_stops_when_the_client_leaves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is paid for nobody: the call is cancelled and both rows are settled."""
+    provider = OpenAIServer("never", hang=True)
+    with running(provider.app) as base:
+        settings = connected(tmp_path, monkeypatch, base)
+        with running(create_app(settings)) as door:
+            for _ in range(100):
+                if httpx.get(f"{door}/ready").is_success:
+                    break
+                time.sleep(0.05)
+            with pytest.raises(httpx.ReadTimeout):
+                httpx.post(f"{door}/ask", json={"message": "What is a dict?"}, timeout=1)
+            for _ in range(100):
+                if provider.disconnects:
+                    break
+                time.sleep(0.02)
+    stores = Stores.open(settings)
+    (call,) = stores.runs.latest(5)
+    root = stores.runs.get(call.trace_id)
+    stores.close()
+    assert provider.disconnects == 1
+    assert root is not None
+    assert (call.status, root.status) == ("cancelled", "cancelled")
