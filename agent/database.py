@@ -69,8 +69,11 @@ class Database:
                 event.listen(engine, "connect", _set_pragmas)
                 event.listen(engine, "begin", _begin)
             _migrate(engine)
-        except (DBAPIError, OSError) as error:
-            raise _unusable(error, place.render_as_string(hide_password=True)) from error
+        except BaseException as error:
+            engine.dispose()
+            if isinstance(error, DBAPIError | OSError):
+                raise _unusable(error, place.render_as_string(hide_password=True)) from error
+            raise
         return cls(engine)
 
     @contextmanager
