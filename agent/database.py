@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from agent.errors import SettingsError, StorageError
@@ -81,6 +81,7 @@ class Database:
         """Open a transaction that writes; it is committed on leaving, or rolled back.
 
         Raises:
+            IntegrityError: a row is there already.
             StorageError: the database refuses.
         """
         with self._session(self.engine) as session:
@@ -102,6 +103,8 @@ class Database:
         try:
             with Session(engine) as session, session.begin():
                 yield session
+        except IntegrityError:
+            raise  # the store works: the row is there already, which is its writer's business
         except DBAPIError as error:
             raise _unusable(error, engine.url.render_as_string(hide_password=True)) from error
 

@@ -8,10 +8,12 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
+from sqlalchemy.exc import IntegrityError
 
 import agent.stores
 from agent.database import Database, Table
 from agent.errors import SettingsError, StorageError
+from agent.privacy.consent import Person
 
 
 def test_migrations_match_the_models_when_run(tmp_path: Path) -> None:
@@ -99,3 +101,11 @@ def test_files_are_private_when_made(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir(mode=0o755)
     Database.open(f"sqlite:///{tmp_path / 'data' / 'records.db'}").close()
     assert (tmp_path / "data" / "records.db").stat().st_mode & 0o077 == 0
+
+
+def test_store_is_not_blamed_when_a_row_is_there_already(tmp_path: Path) -> None:
+    """A doubled key is its writer's to handle, not a database that cannot be used."""
+    database = Database.open(f"sqlite:///{tmp_path / 'records.db'}")
+    with pytest.raises(IntegrityError), database.begin() as session:
+        session.add_all([Person(name="local", user_id="1"), Person(name="other", user_id="1")])
+    database.close()
