@@ -56,15 +56,10 @@ class Knowledge:
 
     def rebuild(self) -> int:
         """Embed everything again with the embedding that is configured, and count the chunks."""
-        from retrieval.embeddings import LocalEmbeddings
-        from retrieval.index import AssignmentIndex
-
         self.close()
-        embeddings = LocalEmbeddings()
-        self._index = AssignmentIndex.rebuild(
-            self._settings.index_path, embeddings, embeddings.identity
-        )
-        return self._index.stats().chunks
+        with self._opening:
+            self._index = self._load(rebuild=True)
+        return self.stats().chunks
 
     def stats(self) -> "IndexStats":
         """Say what the index holds."""
@@ -75,14 +70,16 @@ class Knowledge:
         """The open index."""
         with self._opening:
             if self._index is None:
-                from retrieval.embeddings import LocalEmbeddings
-                from retrieval.index import AssignmentIndex
-
-                embeddings = LocalEmbeddings()
-                self._index = AssignmentIndex.open(
-                    self._settings.index_path, embeddings, embeddings.identity
-                )
+                self._index = self._load()
             return self._index
+
+    def _load(self, *, rebuild: bool = False) -> "AssignmentIndex":
+        from retrieval.embeddings import LocalEmbeddings
+        from retrieval.index import AssignmentIndex
+
+        embeddings = LocalEmbeddings()
+        load = AssignmentIndex.rebuild if rebuild else AssignmentIndex.open
+        return load(self._settings.index_path, embeddings, embeddings.identity)
 
     def close(self) -> None:
         """Give the index's files back."""

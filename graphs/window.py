@@ -52,7 +52,8 @@ def fit(
     fixed = sum(estimate_tokens(message.text) for message in tail)
     left_out: list[str] = []
     prompt = compose(kept_sources)
-    while (total := _size(prompt) + sum(sizes) + fixed) > budget:
+    size = _size(prompt)
+    while (total := size + sum(sizes) + fixed) > budget:
         if kept_history:
             kept_history.pop(0)
             sizes.pop(0)
@@ -60,6 +61,7 @@ def fit(
             dropped = kept_sources.pop()
             left_out.append(f"source [{dropped['number']}] {dropped['title']}")
             prompt = compose(kept_sources)
+            size = _size(prompt)
         else:
             raise RequestTooLongError(
                 f"The request takes about {total} tokens, but {choice.name} reads at most "

@@ -13,7 +13,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from agent.database import Database, Table, utc_now
 
-RunType = Literal["chain", "llm"]
 Status = Literal["started", "done", "error", "cancelled"]
 
 
@@ -70,7 +69,6 @@ class Spending:
     input_tokens: int | None
     output_tokens: int | None
     cost_nano_usd: int | None
-    unpriced_runs: int
 
 
 class RunStore:
@@ -133,12 +131,10 @@ class RunStore:
     def spending(self, trace_id: str) -> Spending:
         """Add up what one request used."""
         runs = self.of_trace(trace_id)
-        unpriced = sum(run.cost_nano_usd is None for run in runs)
         return Spending(
             input_tokens=_total([run.input_tokens for run in runs]),
             output_tokens=_total([run.output_tokens for run in runs]),
             cost_nano_usd=_total([run.cost_nano_usd for run in runs]),
-            unpriced_runs=unpriced,
         )
 
     def _read(self, query: Select[Run]) -> Sequence[Run]:

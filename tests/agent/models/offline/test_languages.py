@@ -6,38 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from agent.models.offline.code.files import draft_code
 from agent.models.offline.code.spec import read_spec
 from agent.models.offline.reading.blocks import Asked
 from agent.models.offline.reading.languages import find_technology, find_unwritten
 from agent.models.offline.reading.outline import outline
-from graphs.code import CodeDraft, find_faults
-
-LANGUAGES = [
-    "Python",
-    "JavaScript",
-    "TypeScript",
-    "Java",
-    "C",
-    "C++",
-    "Rust",
-    "Go",
-    "SQL",
-    "Haskell",
-    "HTML",
-]
-
-
-def code(request: str) -> CodeDraft:
-    """Draft code and check it."""
-    draft = draft_code(Asked(request=request))
-    assert find_faults(draft) == []
-    return draft
-
-
-def text_of(draft: CodeDraft, path: str) -> str:
-    """Return a file's content."""
-    return next(file.content for file in draft.files if file.path == path)
+from tests.agent.models.offline.test_coding import LANGUAGES, code, text_of
 
 
 @pytest.mark.parametrize(
