@@ -145,15 +145,17 @@ class AsyncAssistant:
             raise await asyncio.to_thread(self._explain, error, str(run_id)) from error
 
     async def warm(self) -> None:
-        """Load what the first request would have to wait for."""
+        """Load what the first request would have to wait for: models, index and embeddings.
+
+        Raises:
+            IndexMissingError: nothing is indexed, so nothing could be searched.
+        """
 
         def load_models() -> None:
             for task in ("planning", "chat"):
                 self.models.choose(task)
 
-        await asyncio.gather(
-            asyncio.to_thread(self.knowledge.stats), asyncio.to_thread(load_models)
-        )
+        await asyncio.gather(self.knowledge.retrieve("warm up"), asyncio.to_thread(load_models))
 
     def _admit(self, run_id: uuid.UUID, call: Call) -> Request:
         check_text(call.message)
