@@ -14,6 +14,7 @@ def running(app: Any) -> Iterator[str]:
     """Yield the address of the running app."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
+        listener.listen()  # so that a client that is quicker than the server waits for it
         server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="on"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
