@@ -7,6 +7,9 @@ AssistantError
 │   └── NotIndexedError   409, 2   there are no past assignments to look in
 ├── SettingsError         500, 2   the configuration is wrong
 ├── ModelError            502, 1   the model's server failed or could not be reached
+│   ├── ModelBusyError        503, 1   it takes no more requests now
+│   ├── ModelTimeoutError     504, 1   it did not answer in time
+│   └── ModelIncompleteError  502, 1   it broke off before the end of its answer
 ├── DraftError            502, 1   the model's drafts failed their checks; the last one is kept
 └── StorageError          503, 1   a store cannot be read or written
 
@@ -77,6 +80,26 @@ class ModelError(AssistantError):
 
     code = "model_failed"
     status = 502
+
+
+class ModelBusyError(ModelError):
+    """The model's server takes no more requests now."""
+
+    code = "model_busy"
+    status = 503
+
+
+class ModelTimeoutError(ModelError):
+    """The model did not answer in time."""
+
+    code = "model_timeout"
+    status = 504
+
+
+class ModelIncompleteError(ModelError):
+    """The model broke off before the end of its answer."""
+
+    code = "model_incomplete"
 
 
 class DraftError(AssistantError):

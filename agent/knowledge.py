@@ -12,6 +12,7 @@ from agent.settings import Settings
 from retrieval import Source
 
 if TYPE_CHECKING:
+    from agent.models.embeddings import IndexEmbeddings
     from retrieval.index import AddReport, AssignmentIndex, IndexStats
 
 
@@ -21,6 +22,7 @@ class Knowledge:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._index: AssignmentIndex | None = None
+        self._embeddings: IndexEmbeddings | None = None
         self._opening = threading.Lock()
 
     async def retrieve(
@@ -74,19 +76,28 @@ class Knowledge:
             return self._index
 
     def _load(self, *, rebuild: bool = False) -> "AssignmentIndex":
-        from retrieval.embeddings import LocalEmbeddings
+        from agent.models.embeddings import make_embeddings
         from retrieval.index import AssignmentIndex
 
-        embeddings = LocalEmbeddings()
+        made = make_embeddings(self._settings)
         load = AssignmentIndex.rebuild if rebuild else AssignmentIndex.open
-        return load(self._settings.index_path, embeddings, embeddings.identity)
+        try:
+            index = load(self._settings.index_path, made.embeddings, made.identity)
+        except BaseException:
+            made.close()
+            raise
+        self._embeddings = made
+        return index
 
     def close(self) -> None:
-        """Give the index's files back."""
+        """Give the index's files and the embeddings' connections back."""
         with self._opening:
             if self._index is not None:
                 self._index.close()
                 self._index = None
+            if self._embeddings is not None:
+                self._embeddings.close()
+                self._embeddings = None
 
 
 def bundled_assignments() -> Path:

@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from agent.errors import SettingsError
 
+OPENAI_URL = "https://api.openai.com/v1"
 _PREFIX = "ASSIST_"
 _ENV_FILE = ".env"
 _FOR_TESTS = ("ASSIST_TEST_", "ASSIST_EVAL_")
@@ -44,15 +45,33 @@ class Settings(BaseSettings):
         default="",
         description="`provider:model` for chat and routing; empty: as above.",
     )
-    embeddings: Literal["local"] = Field(
-        default="local", description="Which embedding the index is built with."
+    model_preset: Literal["current", "specification"] = Field(
+        default="current",
+        description="Which OpenAI pair serves by default: `current`, or the specification's "
+        "gpt-4 and gpt-3.5-turbo.",
+    )
+    embeddings: str = Field(
+        default="local",
+        pattern=r"^(local|openai:\S+)$",
+        description="Which embedding the index is built with: `local`, or `openai:NAME`.",
     )
     price_provider: str = Field(
         default="",
         description="Whose prices apply behind OPENAI_BASE_URL; empty: the price is unknown.",
     )
+    model_window: int = Field(
+        default=16_000,
+        ge=2_000,
+        description="Tokens that a model reads where its name does not tell.",
+    )
     model_timeout: float = Field(
-        default=120.0, gt=0, description="Seconds one try of a model call may take."
+        default=120.0, gt=0, description="Seconds a model call may take, all its tries together."
+    )
+    model_retries: int = Field(
+        default=2, ge=0, le=10, description="How often a model call that failed is tried again."
+    )
+    stream_timeout: float = Field(
+        default=30.0, gt=0, description="Seconds a model's stream may stay silent."
     )
     openai_api_key: SecretStr | None = Field(
         default=None, validation_alias="OPENAI_API_KEY", description="Key of the OpenAI API."
@@ -65,7 +84,20 @@ class Settings(BaseSettings):
     langsmith_tracing: bool = Field(
         default=False,
         validation_alias="LANGSMITH_TRACING",
-        description="Send traces of consenting people to LangSmith.",
+        description="Send traces to LangSmith; without consent they hold no text.",
+    )
+    langsmith_api_key: SecretStr | None = Field(
+        default=None, validation_alias="LANGSMITH_API_KEY", description="Key of LangSmith."
+    )
+    langsmith_endpoint: str = Field(
+        default="https://api.smith.langchain.com",
+        validation_alias="LANGSMITH_ENDPOINT",
+        description="Address of LangSmith.",
+    )
+    langsmith_project: str = Field(
+        default="assignment-assistant",
+        validation_alias="LANGSMITH_PROJECT",
+        description="The LangSmith project that traces go to.",
     )
 
     @property

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 from langchain_core.messages import AIMessage
 
-from graphs.calls import call_config, clean, served_by
+from graphs.calls import call_config, clean, served_by, was_cut
+from graphs.citations import cited_numbers, drop_citations
 from graphs.context import Context, Services
-from graphs.grounding import cited_numbers, drop_citations, format_assignment, format_sources
+from graphs.grounding import format_assignment, format_sources
 from graphs.state import State, StateUpdate
 from graphs.window import fit
 from prompts import RenderedPrompt
@@ -34,7 +35,7 @@ async def answer(state: State, context: Context, *, services: Services) -> State
     config = call_config(
         choice, prompt, "chat_answer", prompt_type="chat", left_out=fitted.left_out
     )
-    reply = await choice.model.ainvoke(fitted.messages, config)
+    reply = (await choice.ask(fitted.messages, config)).message
     known = {source["number"] for source in fitted.sources}
     text = drop_citations(clean(reply.text), known=known)
     cited = cited_numbers(text)
@@ -48,5 +49,5 @@ async def answer(state: State, context: Context, *, services: Services) -> State
 
 
 def _cut_off(reply: AIMessage) -> list[str]:
-    stopped = reply.response_metadata.get("finish_reason") == "length"
-    return ["the end of the answer, which the model cut at its length limit"] if stopped else []
+    end = "the end of the answer, which the model cut at its length limit"
+    return [end] if was_cut(reply) else []

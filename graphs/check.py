@@ -9,8 +9,8 @@ from pydantic import BaseModel
 
 from graphs import code as coding
 from graphs import plan as planning
+from graphs.citations import cited_numbers
 from graphs.context import Context, Services
-from graphs.grounding import cited_numbers
 from graphs.planner import subject
 from graphs.state import State, StateUpdate
 

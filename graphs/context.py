@@ -4,12 +4,13 @@ The services are described here as protocols, so that the graph runs with fakes 
 knows no environment, no client and no store.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
-from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, AnyMessage
+from langchain_core.runnables import RunnableConfig
 
 from graphs.state import Assignment, PromptType
 from prompts import PromptBook
@@ -34,16 +35,42 @@ class Context:
 
 
 @dataclass(frozen=True, slots=True)
-class ChosenModel:
-    """A chat model, the name it was asked for by, and how much it can read."""
+class Reply:
+    """What a model answered, in full."""
 
-    name: str
-    """`provider:model`."""
-    model: BaseChatModel
-    window: int
-    """Tokens that prompt and answer may take together."""
-    answer_tokens: int
-    """Tokens of the window that are kept free for the answer."""
+    message: AIMessage
+    text: str
+    """Its words, or the JSON it wrote where a schema was given."""
+    value: Any = None
+    """With a schema: what the JSON says, `None` where the text is no JSON."""
+
+
+class ChosenModel(Protocol):
+    """A chat model that serves a kind of work, and how much it can read."""
+
+    @property
+    def name(self) -> str:
+        """`provider:model`."""
+
+    @property
+    def window(self) -> int:
+        """Tokens that prompt and answer may take together."""
+
+    @property
+    def answer_tokens(self) -> int:
+        """Tokens of the window that are kept free for the answer."""
+
+    def ask(
+        self,
+        messages: Sequence[AnyMessage],
+        config: RunnableConfig,
+        *,
+        schema: Mapping[str, Any] | None = None,
+    ) -> Awaitable[Reply]:
+        """Return a reply that ended of its own accord, as JSON where a schema is given.
+
+        It tries again where that may help; each try is a run of its own.
+        """
 
 
 class Retrieve(Protocol):

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypedDict, TypeVar, cast
+from typing import Generic, TypeVar
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 from langchain_core.runnables import RunnableConfig
 from pydantic import BaseModel, ValidationError
 
-from graphs.calls import TaskType, call_config, clean, served_by
-from graphs.context import ChosenModel, Services
+from graphs.calls import TaskType, call_config, clean, served_by, was_cut
+from graphs.context import ChosenModel, Reply, Services
 from graphs.errors import RequestTooLongError
 from graphs.state import PromptType, State, StateUpdate
 from graphs.window import fit
@@ -19,6 +19,7 @@ from retrieval import Source
 Schema = TypeVar("Schema", bound=BaseModel)
 
 NOT_THE_FORMAT = "The reply is not JSON of the format asked for. Answer with that JSON alone."
+CUT_OFF = "The reply was cut at the model's length limit. Answer with less, and complete."
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +31,6 @@ class Order(Generic[Schema]):
     prompt_type: PromptType
     first: TaskType
     repair: TaskType
-
-
-class _RawReply(TypedDict):
-    """What `with_structured_output(include_raw=True)` promises."""
-
-    raw: AIMessage
-    parsed: object
-    parsing_error: BaseException | None
 
 
 async def write_draft(
@@ -69,12 +62,12 @@ async def write_draft(
     return {
         "draft": draft.model_dump() if draft else None,
         "draft_text": clean(reply.text),
-        "findings": [] if draft else [NOT_THE_FORMAT],
+        "findings": [] if draft else [CUT_OFF if was_cut(reply.message) else NOT_THE_FORMAT],
         "attempts": state["attempts"] + 1,
         "sources": fitted.sources,
         "left_out": fitted.left_out,
         "model_asked": choice.name,
-        "model_served": served_by(reply, choice),
+        "model_served": served_by(reply.message, choice),
     }
 
 
@@ -83,20 +76,17 @@ async def ask_for(
     choice: ChosenModel,
     messages: list[AnyMessage],
     config: RunnableConfig,
-) -> tuple[Schema | None, AIMessage]:
+) -> tuple[Schema | None, Reply]:
     """Ask a model for JSON of a schema; a reply of another shape comes back as `None`.
 
     The schema goes out as plain JSON Schema and is validated here: given the class itself,
     a provider's client raises on nonsense, and the reply and its usage would be lost.
     """
-    structured = choice.model.with_structured_output(
-        schema.model_json_schema(), method="json_schema", include_raw=True
-    )
-    reply = cast("_RawReply", await structured.ainvoke(messages, config))
+    reply = await choice.ask(messages, config, schema=schema.model_json_schema())
     try:
-        return schema.model_validate(clean(reply["parsed"])), reply["raw"]
+        return schema.model_validate(clean(reply.value)), reply
     except ValidationError:
-        return None, reply["raw"]
+        return None, reply
 
 
 def _repair_turns(state: State, services: Services) -> list[AnyMessage]:

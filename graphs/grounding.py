@@ -1,4 +1,4 @@
-"""How past assignments and the student's own assignment stand in a prompt, and in citations."""
+"""How past assignments and the student's own assignment stand in a prompt."""
 
 import re
 from collections.abc import Sequence
@@ -9,10 +9,6 @@ from retrieval import Source
 NO_DOCUMENTS = "(no past assignment fits)"
 NO_ASSIGNMENT = "No assignment is known."
 _ENTRY_HEADING = re.compile(r"^### \[", re.M)
-_CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.S)
-_CITATIONS = re.compile(r"(?<![\w\])])(?:\[\d{1,3}\])+(?![(:])")
-"""One or more marks in a row; a subscript, a link and a link's definition are none."""
-_NUMBER = re.compile(r"\[(\d{1,3})\]")
 
 
 def format_sources(sources: Sequence[Source]) -> str:
@@ -25,25 +21,6 @@ def format_assignment(assignment: Assignment | None) -> str:
     if assignment is None:
         return NO_ASSIGNMENT
     return f"{assignment['title']}\n\n{assignment['brief']}"
-
-
-def cited_numbers(text: str) -> set[int]:
-    """Return the numbers of the `[n]` marks in `text`, code left aside."""
-    prose = _CODE.sub("", text)
-    return {int(n) for marks in _CITATIONS.finditer(prose) for n in _NUMBER.findall(marks[0])}
-
-
-def drop_citations(text: str, *, known: set[int]) -> str:
-    """Take out the `[n]` marks that point to no known source; code stays as it is."""
-
-    def keep_known(marks: re.Match[str]) -> str:
-        return "".join(f"[{n}]" for n in _NUMBER.findall(marks[0]) if int(n) in known)
-
-    pieces, end = [], 0
-    for code in _CODE.finditer(text):
-        pieces += [_CITATIONS.sub(keep_known, text[end : code.start()]), code[0]]
-        end = code.end()
-    return "".join([*pieces, _CITATIONS.sub(keep_known, text[end:])])
 
 
 def _format_source(source: Source) -> str:

@@ -66,5 +66,5 @@ async def classify(state: State, context: Context, *, services: Services) -> Sta
         **update,
         "prompt_type": decision.prompt_type if decision else fallback,
         "model_asked": choice.name,
-        "model_served": served_by(reply, choice),
+        "model_served": served_by(reply.message, choice),
     }

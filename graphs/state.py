@@ -3,10 +3,11 @@
 This module knows the shape of the state and nothing of how it is filled.
 """
 
-from typing import Annotated, Any, Literal, TypedDict
+from typing import Annotated, Any, Literal
 
 from langchain_core.messages import AnyMessage
 from langgraph.graph.message import add_messages
+from typing_extensions import TypedDict
 
 from retrieval import Source
 

@@ -1,6 +1,8 @@
 """One quoted source: a passage of a past assignment and where it stands."""
 
-from typing import Literal, TypedDict
+from typing import Literal
+
+from typing_extensions import TypedDict
 
 Section = Literal["brief", "plan", "risks", "criteria", "solution", "text"]
 

@@ -12,7 +12,8 @@ from langchain_core.runnables import Runnable
 from pydantic import PrivateAttr
 
 from agent.models.offline.structured import json_text_output
-from graphs.context import ChosenModel, ModelTask, Services
+from agent.models.served import ServedModel
+from graphs.context import ModelTask, Services
 from prompts import PromptBook
 from retrieval import Source
 
@@ -132,9 +133,9 @@ def make_services(
 ) -> Services:
     """Put fakes and the real prompts together."""
 
-    def choose(task: ModelTask, *, asked: str = "") -> ChosenModel:
+    def choose(task: ModelTask, *, asked: str = "") -> ServedModel:
         name = asked or ("openai:gpt-4o-mini" if task == "routing" else "openai:gpt-4o")
-        return ChosenModel(name, model, window, min(1_000, window // 4))
+        return ServedModel(name, model, window, min(1_000, window // 4))
 
     return Services(
         retrieve=shelf or Shelf(),

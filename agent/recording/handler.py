@@ -21,6 +21,7 @@ from langchain_core.outputs import ChatGeneration, LLMResult
 from agent.database import utc_now
 from agent.prices import PriceList
 from agent.recording.run_store import RunStore, Status
+from graphs.calls import finish_reason, written_by
 
 _PARAMETERS = ("temperature", "top_p", "max_tokens", "max_completion_tokens", "seed", "stop")
 _REMEMBERED = 1_000
@@ -62,6 +63,8 @@ class RecordingHandler(BaseCallbackHandler):
         self._traces: dict[UUID, UUID] = {}
         """Each open run, and the root it belongs to; a root belongs to itself."""
         self._open: dict[UUID, _OpenRun] = {}
+        self._people: dict[UUID, str] = {}
+        """Whose an open root is, where it is not the default person's."""
         self._ended: deque[UUID] = deque(maxlen=_REMEMBERED)
         """The roots that ended last; a start that was on its way meanwhile is closed at once."""
 
@@ -77,11 +80,10 @@ class RecordingHandler(BaseCallbackHandler):
         **_: Any,
     ) -> None:
         """Open the root's row; of the runs below, remember only whose they are."""
-        if self._enter(run_id, parent_run_id) != run_id:
-            return
-        row = self._row("chain", name, run_id, parent_run_id, metadata or {})
-        self._store.start({**row, "trace_id": str(run_id), "content": "not text"})
-        self._close_if_late(run_id)
+        with self._lock:
+            is_known = run_id in self._traces
+        if not is_known and self._enter(run_id, parent_run_id) == run_id:
+            self._start_root(name, run_id, parent_run_id, metadata or {})
 
     def on_chain_end(self, outputs: Any, *, run_id: UUID, **_: Any) -> None:
         """Settle the root, and name the request's category where it came late."""
@@ -97,10 +99,26 @@ class RecordingHandler(BaseCallbackHandler):
         if self._leave(run_id) == run_id:
             self._end_root(run_id, _status_of(error), type(error).__name__)
 
-    def cancel(self, run_id: UUID) -> None:
-        """Close a root that was cancelled before LangChain would say so."""
+    def begin(
+        self, run_id: UUID, *, name: str, user_id: str, metadata: Mapping[str, Any]
+    ) -> None:
+        """Open the row of a root that is about to run for a person, before anything is done.
+
+        It is the only way to name a person: what stands in a run's metadata may come from a
+        client, who could file it under another's name or profit from another's consent.
+        """
+        self._people[run_id] = user_id
+        self._enter(run_id, None)
+        self._start_root(name, run_id, None, metadata)
+
+    def person_of(self, root: UUID) -> str:
+        """Return whose a root is."""
+        return self._people.get(root, self._default_user)
+
+    def close(self, run_id: UUID, error: BaseException) -> None:
+        """Close a root that ended before LangChain would say so; a settled one stays."""
         self._leave(run_id)
-        self._end_root(run_id, "cancelled", "CancelledError")
+        self._end_root(run_id, _status_of(error), type(error).__name__)
 
     def on_chat_model_start(
         self,
@@ -151,6 +169,13 @@ class RecordingHandler(BaseCallbackHandler):
         response = kwargs.get("response")
         self._settle_llm(run_id, _status_of(error), response, type(error).__name__)
 
+    def _start_root(
+        self, name: str, run_id: UUID, parent_run_id: UUID | None, metadata: Mapping[str, Any]
+    ) -> None:
+        row = self._row("chain", name, run_id, parent_run_id, run_id, metadata)
+        self._store.start({**row, "content": "not text"})
+        self._close_if_late(run_id)
+
     def _start_llm(
         self,
         run_id: UUID,
@@ -162,7 +187,8 @@ class RecordingHandler(BaseCallbackHandler):
         root = self._enter(run_id, parent_run_id)
         provider = str(metadata.get("ls_provider") or "")
         asked = str(metadata.get("ls_model_name") or "")
-        row = self._row("llm", str(kwargs.get("name") or "llm"), run_id, parent_run_id, metadata)
+        name = str(kwargs.get("name") or "llm")
+        row = self._row("llm", name, run_id, parent_run_id, root, metadata)
         keeps_text = self._has_consent(row["user_id"])
         parameters = kwargs.get("invocation_params") or {}
         opened = _OpenRun(
@@ -177,7 +203,6 @@ class RecordingHandler(BaseCallbackHandler):
         self._store.start(
             {
                 **row,
-                "trace_id": str(root),
                 "model_asked": metadata.get("model_asked") or f"{provider}:{asked}",
                 "parameters": {
                     name: value
@@ -213,6 +238,7 @@ class RecordingHandler(BaseCallbackHandler):
         name: str,
         run_id: UUID,
         parent_run_id: UUID | None,
+        root: UUID,
         metadata: Mapping[str, Any],
     ) -> dict[str, Any]:
         return {
@@ -222,7 +248,8 @@ class RecordingHandler(BaseCallbackHandler):
             "name": name,
             "status": "started",
             "started_at": utc_now(),
-            "user_id": str(metadata.get("user_id") or self._default_user),
+            "trace_id": str(root),
+            "user_id": self.person_of(root),
             "thread_id": metadata.get("thread_id"),
             "assignment_id": metadata.get("assignment_id"),
             "course": metadata.get("course"),
@@ -245,6 +272,11 @@ class RecordingHandler(BaseCallbackHandler):
         text = _storable(_text_of(response, message) or "".join(run.pieces))
         usage = message.usage_metadata if message else None
         details = message.response_metadata if message else {}
+        reason = finish_reason(message) if message else None
+        if run.first_token_ms is not None and status == "done" and reason is None:
+            status, error = "incomplete", "no finish reason"
+        elif run.first_token_ms is not None and status == "error":
+            status = "incomplete"
         served = str(details.get("model_name") or run.model)
         price = self._prices.price(
             provider=run.provider,
@@ -262,7 +294,7 @@ class RecordingHandler(BaseCallbackHandler):
                 "first_token_ms": run.first_token_ms,
                 "model_served": served if message else None,
                 "model_version": details.get("system_fingerprint"),
-                "finish_reason": details.get("finish_reason"),
+                "finish_reason": reason,
                 "input_tokens": usage["input_tokens"] if usage else None,
                 "output_tokens": usage["output_tokens"] if usage else None,
                 "usage_details": dict(usage) if usage else None,
@@ -279,6 +311,7 @@ class RecordingHandler(BaseCallbackHandler):
             below = [run_id for run_id, owner in self._traces.items() if owner == root]
             for run_id in below:
                 del self._traces[run_id]
+            self._people.pop(root, None)
         for run_id in below:
             self._settle_llm(run_id, "cancelled" if status == "done" else status, None, error)
         self._store.settle_open(str(root), status, error=error)
@@ -302,7 +335,7 @@ def _message_of(response: LLMResult | None) -> AIMessage | None:
 
 def _text_of(response: LLMResult | None, message: AIMessage | None) -> str:
     if message is not None:
-        return message.text or "\n".join(str(call["args"]) for call in message.tool_calls)
+        return written_by(message)
     first = _first_generation(response)
     return first.text if first else ""
 

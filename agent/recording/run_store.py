@@ -13,7 +13,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from agent.database import Database, Table, utc_now
 
-Status = Literal["started", "done", "error", "cancelled"]
+Status = Literal["started", "done", "error", "cancelled", "incomplete"]
+"""`incomplete` is a reply that began and broke off."""
 
 
 class Run(Table):
@@ -120,8 +121,8 @@ class RunStore:
         """Return the model calls of one request, in order."""
         return self._read(_llm_runs().where(Run.trace_id == trace_id).order_by(Run.started_at))
 
-    def latest(self, limit: int) -> Sequence[Run]:
-        """Return the newest model calls, newest first."""
+    def latest(self, limit: int | None) -> Sequence[Run]:
+        """Return the newest model calls, newest first; all of them without a limit."""
         return self._read(_llm_runs().order_by(Run.started_at.desc()).limit(limit))
 
     def oldest_first(self) -> Sequence[Run]:

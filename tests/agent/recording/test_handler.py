@@ -14,7 +14,7 @@ from langchain_core.runnables import RunnableLambda
 from pydantic import PrivateAttr
 
 from agent.database import Database
-from agent.errors import StorageError
+from agent.errors import ModelError, StorageError
 from agent.prices import PriceList
 from agent.recording.handler import RecordingHandler
 from agent.recording.run_store import Run, RunStore
@@ -108,7 +108,7 @@ def test_routing_call_gets_the_category_when_it_becomes_known(store: RunStore) -
 def test_failed_call_is_settled_when_the_model_raises(database: Database, store: RunStore) -> None:
     """The kind of error is kept, its text is not; unknown cost is NULL."""
     model = ScriptedChatModel(replies=[RuntimeError("secret prompt text")])
-    with pytest.raises(RuntimeError):
+    with pytest.raises(ModelError, match="RuntimeError"):
         recorded(model, handler_for(store)).invoke(REQUEST)
     root, call = all_runs(database)
     assert (root.status, call.status) == ("error", "error")
@@ -119,7 +119,9 @@ def test_failed_call_is_settled_when_the_model_raises(database: Database, store:
 
 def test_unknown_usage_is_null_when_the_server_is_silent(store: RunStore) -> None:
     """No usage: no tokens and no cost, and the reason."""
-    silent = AIMessage("A map.", response_metadata={"model_name": "gpt-4o"})
+    silent = AIMessage(
+        "A map.", response_metadata={"model_name": "gpt-4o", "finish_reason": "stop"}
+    )
     recorded(ScriptedChatModel(replies=[silent]), handler_for(store)).invoke(REQUEST)
     (run,) = store.latest(1)
     assert (run.input_tokens, run.cost_nano_usd) == (None, None)
@@ -219,7 +221,7 @@ async def test_no_run_stays_open_when_cancelled_while_its_start_is_written(
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    handler.cancel(run_id)
+    handler.close(run_id, asyncio.CancelledError())
     await asyncio.to_thread(store.written.wait)
     await asyncio.sleep(0.1)
     assert {run.status for run in await asyncio.to_thread(all_runs, database)} == {"cancelled"}

@@ -1,0 +1,238 @@
+"""A chat model that is asked until it answers: the one layer of retries.
+
+Every try is a run of its own, so that each is recorded and paid for as it was. What a provider's
+client raises is turned into our errors here, without its words, which may quote a prompt.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from langchain_core import exceptions as provider
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AnyMessage
+from langchain_core.runnables import RunnableConfig
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception,
+    stop_after_attempt,
+    stop_any,
+    stop_before_delay,
+    wait_exponential_jitter,
+)
+
+from agent.errors import (
+    AssistantError,
+    ModelBusyError,
+    ModelError,
+    ModelIncompleteError,
+    ModelTimeoutError,
+    TooLargeError,
+)
+from agent.models.formats import JsonFormats, bind_schema, read_reply, say_schema
+from graphs.calls import finish_reason
+from graphs.context import Reply
+
+if TYPE_CHECKING:
+    from langchain_core.runnables import Runnable
+
+_BACKOFF = wait_exponential_jitter(multiplier=0.5, max=8)
+_REFUSALS = (400, 404, 415, 422)
+"""What servers answer to a format that they do not know; others fail with 500, every time."""
+_NO_MONEY = "insufficient_quota"
+_DOCTOR = "Run 'assist doctor' to see what is configured."
+
+
+class CutShortError(Exception):
+    """A stream ended without a word on why, so the answer is not whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModel:
+    """A chat model by name, asked with a deadline and a bounded number of tries."""
+
+    name: str
+    """`provider:model`."""
+    model: BaseChatModel
+    window: int
+    """Tokens that prompt and answer may take together."""
+    answer_tokens: int
+    """Tokens of the window that are kept free for the answer."""
+    formats: JsonFormats = field(default_factory=lambda: JsonFormats(["native"]))
+    retries: int = 0
+    deadline: float = 120.0
+    """Seconds that a call may take, all its tries together."""
+
+    async def ask(
+        self,
+        messages: Sequence[AnyMessage],
+        config: RunnableConfig,
+        *,
+        schema: Mapping[str, Any] | None = None,
+    ) -> Reply:
+        """Return a reply that ended of its own accord, as JSON where a schema is given.
+
+        Raises:
+            ModelError: the model failed, in all the tries that made sense.
+            TooLargeError: the request is longer than the model reads.
+        """
+        try:
+            async with asyncio.timeout(self.deadline):
+                if schema is None:
+                    return await self._insist(self.model, messages, config)
+                return await self._ask_for_json(messages, config, schema)
+        except Exception as error:
+            raise self._explain(error) from error
+
+    async def _ask_for_json(
+        self, messages: Sequence[AnyMessage], config: RunnableConfig, schema: Mapping[str, Any]
+    ) -> Reply:
+        refused: Exception | None = None
+        for asked in self.formats:
+            bound = bind_schema(self.model, schema, asked)
+            said = say_schema(messages, schema, asked)
+            try:
+                reply = await self._insist(bound, said, config)
+            except Exception as error:
+                if self.formats.is_settled or not _refuses_format(error):
+                    raise
+                refused = error
+            else:
+                if reply.value is not None:
+                    self.formats.settle(asked)
+                return reply
+        raise refused or CutShortError
+
+    async def _insist(
+        self,
+        runnable: "Runnable[Any, Any]",
+        messages: Sequence[AnyMessage],
+        config: RunnableConfig,
+    ) -> Reply:
+        tries = AsyncRetrying(
+            retry=retry_if_exception(_is_passing),
+            stop=stop_any(stop_after_attempt(1 + self.retries), stop_before_delay(self.deadline)),
+            wait=_pause,
+            reraise=True,
+        )
+        async for attempt in tries:
+            with attempt:
+                number = attempt.retry_state.attempt_number
+                return await _try(runnable, messages, _numbered(config, number))
+        raise CutShortError  # not reached: the last try returns or raises
+
+    def _explain(self, error: Exception) -> AssistantError:
+        """Return the error that may leave: what failed and what to do, in our own words."""
+        if isinstance(error, AssistantError):
+            return error
+        kind, words = _ours(error)
+        return kind(f"The model {self.name} {words.format(seconds=self.deadline)}")
+
+
+async def _try(
+    runnable: "Runnable[Any, Any]", messages: Sequence[AnyMessage], config: RunnableConfig
+) -> Reply:
+    try:
+        reply = read_reply(await runnable.ainvoke(list(messages), config))
+    except ValueError as error:
+        if "No generation" in str(error):  # LangChain's word for a stream without a single chunk
+            raise CutShortError from error
+        raise
+    if finish_reason(reply.message) is None:
+        raise CutShortError
+    return reply
+
+
+def _numbered(config: RunnableConfig, number: int) -> RunnableConfig:
+    return {**config, "metadata": {**config.get("metadata", {}), "attempt": number}}
+
+
+def _is_passing(error: BaseException) -> bool:
+    """Say whether the same request may succeed a moment later."""
+    if getattr(error, "code", None) == _NO_MONEY:
+        return False
+    if isinstance(error, CutShortError | TimeoutError):
+        return True
+    return bool(getattr(error, "is_retryable", False))
+
+
+def _refuses_format(error: BaseException) -> bool:
+    if isinstance(error, provider.ContextOverflowError):
+        return False
+    status = getattr(error, "status_code", None)
+    return status in _REFUSALS or isinstance(error, provider.ModelAPIError)
+
+
+def _pause(state: RetryCallState) -> float:
+    """Wait as long as the server asks, else longer after each try."""
+    error = state.outcome.exception() if state.outcome else None
+    headers = getattr(getattr(error, "response", None), "headers", {})
+    try:
+        return max(0.0, float(headers["retry-after"]))
+    except (KeyError, ValueError):
+        return _BACKOFF(state)
+
+
+_KINDS: Sequence[tuple[type[BaseException], type[AssistantError], str]] = (
+    (
+        provider.ModelAuthenticationError,
+        ModelError,
+        f"refused the key (401). Check OPENAI_API_KEY. {_DOCTOR}",
+    ),
+    (provider.ModelPermissionDeniedError, ModelError, f"refused access (403). {_DOCTOR}"),
+    (provider.ModelNotFoundError, ModelError, f"is not known to its server (404). {_DOCTOR}"),
+    (
+        provider.ContextOverflowError,
+        TooLargeError,
+        "cannot read a request this long. Send the part that matters.",
+    ),
+    (
+        provider.ModelInvalidRequestError,
+        ModelError,
+        f"refused the request as invalid (400). Choose another model. {_DOCTOR}",
+    ),
+    (
+        provider.ModelRateLimitError,
+        ModelBusyError,
+        "takes no more requests now (429). Try again in a minute, or choose another model.",
+    ),
+    (
+        provider.ModelAPIError,
+        ModelError,
+        "failed on its server's side. Try again, or choose another model.",
+    ),
+    (
+        CutShortError,
+        ModelIncompleteError,
+        "broke off before the end of its answer. Nothing was kept as an answer; try again.",
+    ),
+    (
+        provider.ModelTimeoutError,
+        ModelTimeoutError,
+        "did not answer in time. Try again, or choose another model.",
+    ),
+    (
+        provider.ModelConnectionError,
+        ModelError,
+        f"could not be reached, or the connection broke. Try again. {_DOCTOR}",
+    ),
+    (
+        TimeoutError,
+        ModelTimeoutError,
+        "did not answer within {seconds:g} s. Try again, or choose another model.",
+    ),
+)
+
+
+def _ours(error: Exception) -> tuple[type[AssistantError], str]:
+    if getattr(error, "code", None) == _NO_MONEY:
+        return (
+            ModelError,
+            "has no quota left. Check the account's billing, or choose another model.",
+        )
+    for kind, ours, words in _KINDS:
+        if isinstance(error, kind):
+            return ours, words
+    return ModelError, f"failed ({type(error).__name__}). Try again, or choose another model."
