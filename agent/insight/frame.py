@@ -1,0 +1,36 @@
+"""The recorded model calls as a table for notebooks."""
+
+from typing import TYPE_CHECKING
+
+from agent.errors import SettingsError
+from agent.recording.run_store import Run, RunStore
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+_TIMES = ["started_at", "ended_at"]
+_NANO = 1e9
+
+
+def as_frame(runs: RunStore, limit: int | None) -> "DataFrame":
+    """Return the newest model calls, one row each, with times in UTC and the cost in dollars.
+
+    Raises:
+        SettingsError: pandas is not installed.
+    """
+    try:
+        import pandas as pd
+    except ImportError as error:
+        raise SettingsError(
+            "pandas is not installed, so there is no table of runs. "
+            "Install it: pip install 'assignment-assistant[notebook]'"
+        ) from error
+    names = [column.key for column in Run.__table__.columns]
+    frame = pd.DataFrame(
+        [{name: getattr(run, name) for name in names} for run in runs.latest(limit)], columns=names
+    )
+    for name in _TIMES:
+        frame[name] = pd.to_datetime(frame[name], utc=True)
+    cost = pd.to_numeric(frame["cost_nano_usd"]) / _NANO
+    frame.insert(names.index("cost_nano_usd"), "cost_usd", cost)
+    return frame
