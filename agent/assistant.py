@@ -5,48 +5,49 @@ It is the only place that opens things. `AsyncAssistant` is the one implementati
 """
 
 import asyncio
-import sqlite3
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import date
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack
 from weakref import WeakValueDictionary
 
+import anyio
 from langchain_core.messages import HumanMessage
 from langchain_core.runnables import RunnableConfig
 from langchain_core.utils.uuid import uuid7
 
-from agent.answer import Answer, Usage, make_answer
-from agent.database import make_private
-from agent.errors import (
-    AssistantError,
-    DraftError,
-    ModelError,
-    StorageError,
-    translate,
-)
+from agent.admission import admit
+from agent.answer import Answer
+from agent.events import STREAM_MODES, Event, EventReader, closing_events, opening_event
+from agent.insight.feedback import Feedback, FeedbackLedger, Rating
+from agent.insight.frame import as_frame
 from agent.knowledge import Knowledge
 from agent.models.catalogue import ModelCatalogue
-from agent.prices import PriceList, to_usd
+from agent.outcome import conclude, explain
+from agent.prices import PriceList
 from agent.recording.handler import RecordingHandler
 from agent.recording.untraced import Untraced
-from agent.requests import Call, Request, check_prompt_type, check_text, check_uuid
+from agent.requests import Call, Options, Request
 from agent.settings import Settings, load_settings
 from agent.stores import Stores
+from agent.threads import open_threads
 from graphs.build import build_graph
-from graphs.context import Context, Services
+from graphs.context import Services
 from graphs.loop import run_blocking
-from graphs.state import Assignment
 from prompts import PromptBook
-from retrieval.titles import title_of
 
 if TYPE_CHECKING:
-    from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+    from anyio.streams.memory import MemoryObjectSendStream
+    from pandas import DataFrame
 
+_ROOT = "assistant"
 _RECURSION_LIMIT = 15
-_OPEN_STATES = ("pending", "in_progress")
+_EVENTS_AHEAD = 64
+"""Events that may wait for a slow reader before the graph waits too."""
+_PATIENCE = 5.0
+"""Seconds that a cancelled request may take to settle its record."""
 
 
 class AsyncAssistant:
@@ -64,6 +65,8 @@ class AsyncAssistant:
         self.models = models or ModelCatalogue(self.settings)
         self.knowledge = Knowledge(self.settings)
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._working: set[asyncio.Task[None]] = set()
+        """Streams under way; the event loop alone would let them be forgotten."""
         self._open = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -86,9 +89,10 @@ class AsyncAssistant:
         self.stores = await asyncio.to_thread(Stores.open, self.settings)
         self._open.callback(self.stores.close)
         self._open.callback(self.knowledge.close)
+        self.models.live_here()
         self._open.push_async_callback(self.models.aclose)
         consent = self.stores.consent
-        self._handler = RecordingHandler(
+        self.handler = RecordingHandler(
             self.stores.runs,
             prices=PriceList(self.settings.openai_base_url, self.settings.price_provider),
             default_user=self.stores.user_id,
@@ -100,23 +104,18 @@ class AsyncAssistant:
             prompts=PromptBook.open(),
             today=self._today,
         )
-        saver = await self._open.enter_async_context(_open_threads(self.settings))
-        self.graph = build_graph(services).with_config({"callbacks": [self._handler, Untraced()]})
+        saver = await self._open.enter_async_context(open_threads(self.settings.checkpoints_path))
+        self.graph = build_graph(services).with_config({"callbacks": [self.handler, Untraced()]})
         """The compiled graph without memory, for whoever wants to invoke it directly."""
         threads = build_graph(services, checkpointer=saver)
-        self._threads = threads.with_config({"callbacks": [self._handler]})
+        self._threads = threads.with_config({"callbacks": [self.handler, Untraced()]})
 
-    async def ask(
-        self,
-        message: str,
-        *,
-        prompt_type: str = "auto",
-        thread_id: str | None = None,
-        assignment_id: str | None = None,
-        course: str = "",
-        model: str = "",
-    ) -> Answer:
+    async def ask(self, message: str, **options: Unpack[Options]) -> Answer:
         """Answer a request; its record is committed when this returns.
+
+        Args:
+            message: A question, a task or an assignment text.
+            options: See `Options`.
 
         Raises:
             InputError: the call is wrong.
@@ -125,24 +124,50 @@ class AsyncAssistant:
             StorageError: the answer could not be recorded.
         """
         run_id = uuid7()
-        call = Call(
-            message=message,
-            prompt_type=prompt_type,
-            thread_id=thread_id,
-            assignment_id=assignment_id,
-            course=course,
-            model=model,
-        )
-        try:
-            request = await asyncio.to_thread(self._admit, run_id, call)
+        async with self._settling(run_id):
+            request = await asyncio.to_thread(self._admit, run_id, Call(message, **options))
             async with self._turn(request.thread_id):
-                values = await self._run(request)
-            return await asyncio.to_thread(self._finish, request, values)
-        except asyncio.CancelledError:
-            await asyncio.shield(asyncio.to_thread(self._handler.cancel, run_id))
-            raise
-        except Exception as error:
-            raise await asyncio.to_thread(self._explain, error, str(run_id)) from error
+                values = await self._threads.ainvoke(**_run(request))
+            return await asyncio.to_thread(conclude, request, dict(values), self.stores)
+
+    async def stream(self, message: str, **options: Unpack[Options]) -> AsyncGenerator[Event, None]:
+        """Answer a request event by event; the last one is `done`, with the whole answer.
+
+        The first event comes before anything is spent. Closing the generator cancels the
+        request: the model call stops, and its record is settled as cancelled.
+
+        Raises:
+            AssistantError: as `ask` does, whenever it happens.
+        """
+        run_id = uuid7()
+        async with self._settling(run_id):
+            request = await asyncio.to_thread(self._admit, run_id, Call(message, **options))
+            yield opening_event(request)
+            sender, events = anyio.create_memory_object_stream[Event](_EVENTS_AHEAD)
+            work = asyncio.create_task(self._produce(request, sender))
+            self._working.add(work)
+            work.add_done_callback(self._working.discard)
+            async with events, sender:
+                try:
+                    async for event in events:
+                        yield event
+                    await work
+                finally:
+                    work.cancel()
+                    await asyncio.shield(asyncio.wait([work], timeout=_PATIENCE))
+
+    async def _produce(self, request: Request, sender: "MemoryObjectSendStream[Event]") -> None:
+        """Run the graph in a task of its own: cancelling it is what stops a model call."""
+        reader = EventReader()
+        async with sender, self._settling(request.run_id):
+            async with self._turn(request.thread_id):
+                parts = self._threads.astream(**_run(request), stream_mode=list(STREAM_MODES))
+                async for mode, part in parts:
+                    for event in reader.read(mode, part):
+                        await sender.send(event)
+            answer = await asyncio.to_thread(conclude, request, reader.values, self.stores)
+            for event in closing_events(answer):
+                await sender.send(event)
 
     async def warm(self) -> None:
         """Load what the first request would have to wait for: models, index and embeddings.
@@ -157,38 +182,65 @@ class AsyncAssistant:
 
         await asyncio.gather(self.knowledge.retrieve("warm up"), asyncio.to_thread(load_models))
 
-    def _admit(self, run_id: uuid.UUID, call: Call) -> Request:
-        check_text(call.message)
-        assignment = None
-        if call.assignment_id:
-            assignment = self._known_assignment(check_uuid(call.assignment_id, "assignment_id"))
-        thread_id = check_uuid(call.thread_id, "thread_id") if call.thread_id else str(uuid.uuid4())
-        return Request(
-            message=call.message,
-            run_id=run_id,
-            thread_id=thread_id,
-            user_id=self.stores.user_id,
-            has_consent=self.stores.consent.status(self.stores.user_id).given,
-            context=Context(
-                run_id=str(run_id),
-                prompt_type=check_prompt_type(call.prompt_type),
-                assignment=assignment,
-                course=call.course,
-                model=self.models.check(call.model),
-            ),
+    async def give_feedback(
+        self, run_id: str, *, rating: Rating, score: int | None = None, comment: str = ""
+    ) -> Feedback:
+        """Keep what a person thinks of an answer; saying it again replaces it.
+
+        Args:
+            run_id: The answer's.
+            rating: `positive`, `neutral` or `negative`.
+            score: 1 to 5.
+            comment: Kept with consent only, as the returned value says.
+
+        Raises:
+            InputError: a value is wrong, or the run is not one of the person's.
+        """
+        return await asyncio.to_thread(
+            self._give_feedback, run_id, rating=rating, score=score, comment=comment
         )
 
-    def _known_assignment(self, assignment_id: str) -> Assignment:
-        row = self.stores.assignments.get(self.stores.user_id, assignment_id)
-        tasks = (row.plan or {}).get("tasks", [])
-        current = next((task for task in tasks if task["status"] in _OPEN_STATES), None)
-        return Assignment(
-            assignment_id=assignment_id,
-            title=row.title,
-            brief=row.brief,
-            current_task=current["description"] if current else "",
-            tools=current["tool_requirements"] if current else [],
+    def _give_feedback(
+        self, run_id: str, *, rating: Rating, score: int | None, comment: str
+    ) -> Feedback:
+        person = self.stores.user_id
+        return FeedbackLedger(self.stores.database).give(
+            run_id,
+            person,
+            rating,
+            score,
+            comment,
+            keep_comment=self.stores.consent.status(person).given,
         )
+
+    async def runs(self, limit: int | None = None) -> "DataFrame":
+        """Return the recorded model calls, newest first, as a pandas DataFrame.
+
+        Raises:
+            SettingsError: pandas is not installed.
+        """
+        return await asyncio.to_thread(as_frame, self.stores.runs, limit)
+
+    def _admit(self, run_id: uuid.UUID, call: Call) -> Request:
+        """Check a call, and open its record."""
+        request = admit(run_id, call, stores=self.stores, models=self.models)
+        self.handler.begin(
+            run_id, name=_ROOT, user_id=request.user_id, metadata=request.metadata
+        )
+        return request
+
+    @asynccontextmanager
+    async def _settling(self, run_id: uuid.UUID) -> AsyncIterator[None]:
+        """Close the record of a run that ends early, and let only our own errors leave."""
+        try:
+            yield
+        except Exception as error:
+            await asyncio.to_thread(self.handler.close, run_id, error)
+            known = explain(error, str(run_id), threads=self.settings.checkpoints_path)
+            raise known from error
+        except BaseException as stop:
+            await asyncio.shield(asyncio.to_thread(self.handler.close, run_id, stop))
+            raise
 
     @asynccontextmanager
     async def _turn(self, thread_id: str) -> AsyncIterator[None]:
@@ -196,88 +248,6 @@ class AsyncAssistant:
         turn = self._turns.setdefault(thread_id, asyncio.Lock())
         async with turn:
             yield
-
-    async def _run(self, request: Request) -> dict[str, Any]:
-        from langsmith import tracing_context
-
-        config: RunnableConfig = {
-            "run_id": request.run_id,
-            "run_name": "assistant",
-            "recursion_limit": _RECURSION_LIMIT,
-            "configurable": {"thread_id": request.thread_id},
-            "metadata": {
-                "thread_id": request.thread_id,
-                "session_id": request.thread_id,
-                "user_id": request.user_id,
-                "assignment_id": request.assignment_id,
-                "course": request.context.course or None,
-            },
-        }
-        message = HumanMessage(request.message)
-        traced = self.settings.langsmith_tracing and request.has_consent
-        with tracing_context(enabled=traced):
-            values = await self._threads.ainvoke(
-                {"messages": [message]},
-                config,
-                context=request.context,
-                durability="exit",
-            )
-        return dict(values)
-
-    def _explain(self, error: Exception, run_id: str) -> AssistantError:
-        """Return the error that leaves; the record tells whether a model was at fault."""
-        if isinstance(error, sqlite3.Error):
-            return _threads_unusable(str(self.settings.checkpoints_path), run_id=run_id)
-        known = translate(error, run_id=run_id)
-        if type(known) is not AssistantError:
-            return known
-        failed = [run for run in self.stores.runs.of_trace(run_id) if run.status == "error"]
-        if not failed:
-            return known
-        return ModelError(
-            f"The model {failed[-1].model_asked} failed ({failed[-1].error}). "
-            "Try again, or choose another model.",
-            run_id=run_id,
-        )
-
-    def _finish(self, request: Request, values: dict[str, Any]) -> Answer:
-        run_id, kind = str(request.run_id), values["prompt_type"]
-        assignment_id = request.assignment_id
-        if kind == "planning":
-            assignment_id = self._keep_plan(request, values)
-        if values["findings"]:
-            findings = values["findings"]
-            kept = f"assignment {assignment_id}" if kind == "planning" else "its thread"
-            raise DraftError(
-                f"The model's {'plan' if kind == 'planning' else 'code'} failed its check "
-                f"{values['attempts']} times: {' '.join(findings)} "
-                f"The last draft is kept with {kept}; try again, or choose another model.",
-                findings=findings,
-                draft=values["draft_text"],
-                run_id=run_id,
-            )
-        spent = self.stores.runs.spending(run_id)
-        return make_answer(
-            values,
-            run_id=run_id,
-            thread_id=request.thread_id,
-            assignment_id=assignment_id,
-            usage=Usage(input_tokens=spent.input_tokens, output_tokens=spent.output_tokens),
-            cost_usd=to_usd(spent.cost_nano_usd),
-            text_recorded=request.has_consent,
-        )
-
-    def _keep_plan(self, request: Request, values: dict[str, Any]) -> str:
-        """Keep the plan, or its failed draft, with the assignment it belongs to."""
-        assignment_id = request.assignment_id or self.stores.assignments.add(
-            request.user_id, title=title_of(request.message), brief=request.message
-        )
-        if values["plan"] is not None:
-            self.stores.assignments.keep_plan(assignment_id, values["plan"])
-        else:
-            self.stores.assignments.keep_draft(assignment_id, values["draft_text"])
-        self.stores.runs.complete(str(request.run_id), assignment_id=assignment_id)
-        return assignment_id
 
 
 class Assistant:
@@ -314,53 +284,48 @@ class Assistant:
         """Close everything that was opened."""
         run_blocking(self._async.__aexit__(None, None, None))
 
-    def ask(
-        self,
-        message: str,
-        *,
-        prompt_type: str = "auto",
-        thread_id: str | None = None,
-        assignment_id: str | None = None,
-        course: str = "",
-        model: str = "",
-    ) -> Answer:
+    def ask(self, message: str, **options: Unpack[Options]) -> Answer:
         """Answer a request; see `AsyncAssistant.ask`."""
+        return run_blocking(self._async.ask(message, **options))
+
+    def stream(self, message: str, **options: Unpack[Options]) -> Iterator[Event]:
+        """Answer a request event by event; see `AsyncAssistant.stream`."""
+        events = self._async.stream(message, **options)
+        try:
+            while (event := run_blocking(_next(events))) is not None:
+                yield event
+        finally:
+            run_blocking(events.aclose())
+
+    def give_feedback(
+        self, run_id: str, *, rating: Rating, score: int | None = None, comment: str = ""
+    ) -> Feedback:
+        """Keep what a person thinks of an answer; see `AsyncAssistant.give_feedback`."""
         return run_blocking(
-            self._async.ask(
-                message,
-                prompt_type=prompt_type,
-                thread_id=thread_id,
-                assignment_id=assignment_id,
-                course=course,
-                model=model,
-            )
+            self._async.give_feedback(run_id, rating=rating, score=score, comment=comment)
         )
 
-
-@asynccontextmanager
-async def _open_threads(settings: Settings) -> "AsyncIterator[AsyncSqliteSaver]":
-    import aiosqlite
-    from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
-    from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
-
-    path = settings.checkpoints_path
-    async with AsyncExitStack() as stack:
-        try:
-            await asyncio.to_thread(make_private, path)
-            connection = await stack.enter_async_context(aiosqlite.connect(path))
-            for pragma in ("synchronous=FULL", "busy_timeout=5000", "secure_delete=ON"):
-                await connection.execute(f"PRAGMA {pragma}")
-            serde = JsonPlusSerializer(allowed_msgpack_modules=[])
-            saver = AsyncSqliteSaver(connection, serde=serde)
-            await saver.setup()
-        except (sqlite3.Error, OSError) as error:
-            raise _threads_unusable(str(path)) from error
-        yield saver
+    def runs(self, limit: int | None = None) -> "DataFrame":
+        """Return the recorded model calls, newest first, as a pandas DataFrame."""
+        return run_blocking(self._async.runs(limit))
 
 
-def _threads_unusable(place: str, *, run_id: str | None = None) -> StorageError:
-    return StorageError(
-        f"The threads at {place} cannot be read or written. "
-        "Check that the disk has space and that the file is writable.",
-        run_id=run_id,
-    )
+async def _next(events: AsyncGenerator[Event, None]) -> Event | None:
+    return await anext(events, None)
+
+
+def _run(request: Request) -> dict[str, Any]:
+    """Return what the graph of threads is called with."""
+    config: RunnableConfig = {
+        "run_id": request.run_id,
+        "run_name": _ROOT,
+        "recursion_limit": _RECURSION_LIMIT,
+        "configurable": {"thread_id": request.thread_id},
+        "metadata": request.metadata,
+    }
+    return {
+        "input": {"messages": [HumanMessage(request.message)]},
+        "config": config,
+        "context": request.context,
+        "durability": "exit",
+    }

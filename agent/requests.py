@@ -2,6 +2,7 @@
 
 import uuid
 from dataclasses import dataclass
+from typing import TypedDict
 
 from agent.errors import InputError, TooLargeError
 from graphs.context import Context
@@ -12,16 +13,30 @@ _SHOWN = 60
 """Characters of a wrong value that an error repeats."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+class Options(TypedDict, total=False):
+    """What a caller may say beside the message."""
+
+    prompt_type: str
+    """`auto`, `planning`, `chat` or `codegen`."""
+    thread_id: str | None
+    """The conversation to go on with."""
+    assignment_id: str | None
+    """The planned assignment that the message is about."""
+    course: str
+    model: str
+    """`provider:model`, from the catalogue."""
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """What a caller asked for, as it was given."""
 
     message: str
-    prompt_type: str
-    thread_id: str | None
-    assignment_id: str | None
-    course: str
-    model: str
+    prompt_type: str = "auto"
+    thread_id: str | None = None
+    assignment_id: str | None = None
+    course: str = ""
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +54,17 @@ class Request:
     def assignment_id(self) -> str | None:
         """The assignment the request names, if any."""
         return self.context.assignment["assignment_id"] if self.context.assignment else None
+
+    @property
+    def metadata(self) -> dict[str, str | None]:
+        """What every run of the request is recorded and traced with."""
+        return {
+            "thread_id": self.thread_id,
+            "session_id": self.thread_id,
+            "user_id": self.user_id,
+            "assignment_id": self.assignment_id,
+            "course": self.context.course or None,
+        }
 
 
 def check_prompt_type(value: str) -> PromptType | None:

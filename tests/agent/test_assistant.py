@@ -27,8 +27,9 @@ from agent.errors import (
     TooLargeError,
 )
 from agent.models.catalogue import ModelCatalogue
+from agent.models.served import ServedModel
 from agent.settings import Settings
-from graphs.context import ChosenModel, ModelTask
+from graphs.context import ModelTask
 from tests.fakes import ScriptedChatModel, reply
 from tests.graphs.test_build import CYCLE, PLAN
 
@@ -49,9 +50,9 @@ class OneModel(ModelCatalogue):
             replies=[r if isinstance(r, Exception) else reply(r) for r in replies]
         )
 
-    def choose(self, task: ModelTask, *, asked: str = "") -> ChosenModel:
+    def choose(self, task: ModelTask, *, asked: str = "") -> ServedModel:
         """Return the scripted model."""
-        return ChosenModel("openai:gpt-4o", self.model, 100_000, 1_000)
+        return ServedModel("openai:gpt-4o", self.model, 100_000, 1_000)
 
 
 @pytest.fixture

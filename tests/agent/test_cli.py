@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from agent.cli import main
-from graphs.context import ChosenModel
+from agent.models.served import ServedModel
 from tests.agent.test_assistant import BRIEF, NOTE
 from tests.fakes import ScriptedChatModel, reply
 
@@ -183,7 +183,7 @@ def test_draft_is_printed_when_it_failed_its_check(
     model = ScriptedChatModel(replies=[reply("Sorry, no plan.")])
     monkeypatch.setattr(
         "agent.models.catalogue.ModelCatalogue.choose",
-        lambda *_, **__: ChosenModel("openai:gpt-4o", model, 100_000, 1_000),
+        lambda *_, **__: ServedModel("openai:gpt-4o", model, 100_000, 1_000),
     )
     outcome = assist("plan", brief)
     assert (outcome.code, outcome.out) == (1, "Sorry, no plan.\n")
@@ -237,7 +237,7 @@ def test_doctor_names_what_is_wrong_when_a_store_is_broken(assist: Assist, tmp_p
     assert "ASSIST_DATA_DIR" in healthy.out
     assert "ok   index: open but empty" in healthy.out
     assert {f["what"] for f in assist("doctor", "--json").json["findings"]} == {
-        "records", "index", "models",
+        "records", "index", "embeddings", "models", "prices",
     }  # fmt: skip
     (tmp_path / "data" / "records.db").write_text("broken " * 100, "utf-8")
     sick = assist("doctor")

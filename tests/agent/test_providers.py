@@ -1,38 +1,96 @@
 """A real OpenAI client against a real socket: structured drafts, usage, cost, versions."""
 
+import asyncio
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+from genai_prices import Usage, calc_price
 
-from agent.assistant import Assistant
+from agent.assistant import Assistant, AsyncAssistant
 from agent.errors import DraftError, ModelError
 from agent.settings import Settings
 from agent.stores import Stores
 from server import create_app
 from tests.agent.test_assistant import BRIEF, NOTE
-from tests.graphs.test_build import CYCLE, PLAN
+from tests.graphs.test_build import CODE, CYCLE, PLAN
 from tests.servers.openai import OpenAIServer
 from tests.servers.running import running
 
 
-def connected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, base: str) -> Settings:
+def connected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, base: str, **changes: Any
+) -> Settings:
     """Settings of an OpenAI-compatible server whose prices are OpenAI's."""
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
     monkeypatch.setenv("OPENAI_BASE_URL", f"{base}/v1")
-    settings = Settings(
-        data_dir=tmp_path / "data",
-        strong_model="openai:gpt-4o",
-        fast_model="openai:gpt-4o",
-        price_provider="openai",
-        model_timeout=10,
-    )
+    chosen = {
+        "data_dir": tmp_path / "data",
+        "strong_model": "openai:gpt-4o",
+        "fast_model": "openai:gpt-4o",
+        "price_provider": "openai",
+        "model_timeout": 10,
+    }
+    settings = Settings(**{**chosen, **changes})
     (tmp_path / "note.md").write_text(NOTE, "utf-8")
     with Assistant(settings) as assistant:
         assistant.knowledge.add(tmp_path / "note.md")
     return settings
+
+
+USAGE = {
+    "prompt_tokens": 1_237,
+    "completion_tokens": 311,
+    "total_tokens": 1_548,
+    "prompt_tokens_details": {"cached_tokens": 1_024},
+    "completion_tokens_details": {"reasoning_tokens": 64},
+}
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("is_async", [False, True])
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [("chat", "A dict."), ("planning", json.dumps(PLAN)), ("codegen", json.dumps(CODE))],
+)
+def test_record_equals_what_the_server_said_when_asked_in_any_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, text: str,
+    *, streamed: bool, is_async: bool,
+) -> None:  # fmt: skip
+    """The server's own tokens, and the price list's cost of them to the nano-dollar."""
+    with running(OpenAIServer(text, usage=USAGE).app) as base:
+        settings = connected(tmp_path, monkeypatch, base)
+        if is_async:
+            answer = asyncio.run(ask_async(settings, kind, streamed=streamed))
+        else:
+            with Assistant(settings) as assistant:
+                if streamed:
+                    answer = list(assistant.stream(BRIEF, prompt_type=kind))[-1].data
+                else:
+                    answer = assistant.ask(BRIEF, prompt_type=kind).model_dump()
+    stores = Stores.open(settings)
+    (run,) = stores.runs.of_trace(answer["run_id"])
+    stores.close()
+    tokens = Usage(input_tokens=1_237, output_tokens=311, cache_read_tokens=1_024)
+    listed = calc_price(tokens, "gpt-4o-2024-08-06", provider_id="openai")
+    assert (run.status, run.finish_reason) == ("done", "stop")
+    assert (run.input_tokens, run.output_tokens) == (1_237, 311)
+    assert run.cost_nano_usd == int(listed.total_price * 1_000_000_000)
+    assert answer["cost_usd"] == float(listed.total_price)
+    assert answer["usage"] == {"input_tokens": 1_237, "output_tokens": 311}
+    assert (run.first_token_ms is not None) == streamed
+
+
+async def ask_async(settings: Settings, kind: str, *, streamed: bool) -> dict[str, Any]:
+    """Ask through the async face."""
+    async with AsyncAssistant(settings) as assistant:
+        if not streamed:
+            return (await assistant.ask(BRIEF, prompt_type=kind)).model_dump()
+        events = [event async for event in assistant.stream(BRIEF, prompt_type=kind)]
+        return dict(events[-1].data)
 
 
 def test_draft_is_repaired_when_a_real_client_gets_nonsense(
@@ -83,7 +141,7 @@ def test_failure_is_named_when_the_server_is_gone(
         settings = connected(tmp_path, monkeypatch, base)
     with Assistant(settings) as assistant, pytest.raises(ModelError) as caught:
         assistant.ask("What is a dict?")
-    assert "openai:gpt-4o failed" in str(caught.value)
+    assert "openai:gpt-4o could not be reached" in str(caught.value)
     assert "sk-test" not in str(caught.value)
     assert "dict" not in str(caught.value)
 

@@ -1,0 +1,103 @@
+"""The events of a streamed answer, read from what LangGraph streams.
+
+An answer comes as `metadata`, `sources`, `token`…, `plan` or `code`, `usage`, `done`. Between
+tokens a `reset` may stand: what was shown so far is void, because the model begins anew.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from langchain_core.messages import AIMessageChunk
+
+from agent.answer import NOTICE, Answer, QuotedSource
+from agent.requests import Request
+from graphs.calls import clean
+from graphs.citations import CitationStream
+
+EventName = Literal[
+    "metadata", "sources", "token", "reset", "plan", "code", "usage", "done", "error"
+]
+STREAM_MODES: tuple[Literal["updates", "messages", "values"], ...] = (
+    "updates",
+    "messages",
+    "values",
+)
+"""What `EventReader` has to be given of LangGraph's stream."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event, with plain data that JSON can hold."""
+
+    name: EventName
+    data: Any
+
+
+class EventReader:
+    """Reads the parts of one run's stream; only the answer's own tokens become events."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+        """The graph's state after the last step."""
+        self._known: set[int] = set()
+        self._attempt = 0
+        self._has_shown = False
+        self._text = CitationStream(known=set())
+
+    def read(self, mode: str, part: Any) -> Iterator[Event]:
+        """Return the events of one part, which is often none."""
+        if mode == "values":
+            self.values = dict(part)
+        elif mode == "messages":
+            yield from self._read_chunk(*part)
+        elif "retrieve" in part:
+            sources = part["retrieve"]["sources"]
+            self._known = {source["number"] for source in sources}
+            yield Event("sources", [_quoted(source) for source in sources])
+        elif "chat" in part:
+            yield from self._show(self._text.end())
+
+    def _read_chunk(self, chunk: Any, metadata: dict[str, Any]) -> Iterator[Event]:
+        if not isinstance(chunk, AIMessageChunk) or metadata.get("task_type") != "chat_answer":
+            return
+        if (attempt := metadata.get("attempt", 1)) != self._attempt:
+            self._attempt = attempt
+            self._text = CitationStream(known=self._known)
+            if self._has_shown:
+                self._has_shown = False
+                yield Event("reset", {"attempt": attempt})
+        yield from self._show(self._text.feed(clean(chunk.text)))
+
+    def _show(self, text: str) -> Iterator[Event]:
+        if text:
+            self._has_shown = True
+            yield Event("token", {"text": text})
+
+
+def opening_event(request: Request) -> Event:
+    """Return the first event, which comes before anything is done."""
+    data = {
+        "run_id": str(request.run_id),
+        "thread_id": request.thread_id,
+        "text_recorded": request.has_consent,
+        "ai_generated": True,
+        "notice": NOTICE,
+    }
+    return Event("metadata", data)
+
+
+def closing_events(answer: Answer) -> Iterator[Event]:
+    """Return the last events; `done` is the whole answer, and says that it is recorded."""
+    whole = answer.model_dump(mode="json")
+    if answer.plan:
+        yield Event("plan", whole["plan"])
+    if answer.code:
+        yield Event("code", whole["code"])
+    spent = ("cost_usd", "model_asked", "model_served")
+    yield Event("usage", {**whole["usage"], **{name: whole[name] for name in spent}})
+    yield Event("done", whole)
+
+
+def _quoted(source: Any) -> dict[str, Any]:
+    return QuotedSource.model_validate(source).model_dump(mode="json")

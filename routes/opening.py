@@ -1,0 +1,70 @@
+"""The assistant behind the routes: opened beside the running server, and asked for by them."""
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import Depends, Request
+
+from agent.settings import Settings
+
+if TYPE_CHECKING:
+    from agent.assistant import AsyncAssistant
+
+
+class Opening:
+    """The assistant while it is being opened, once it is open, and why it cannot be."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._closing = asyncio.Event()
+        self._life: asyncio.Task[None] | None = None
+        self._opened: asyncio.Future[AsyncAssistant] = asyncio.Future()
+
+    def start(self) -> None:
+        """Begin to open, or begin again where it failed."""
+        self._opened = asyncio.get_running_loop().create_future()
+        self._life = asyncio.create_task(self._live(self._opened))
+
+    async def stop(self) -> None:
+        """Close what is open."""
+        self._closing.set()
+        if self._life is not None:
+            await self._life
+
+    async def get(self) -> "AsyncAssistant":
+        """Wait for the open assistant; after a failure, try once more."""
+        if self._opened.done() and self._opened.exception():
+            self.start()
+        return await asyncio.shield(self._opened)
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether it is still being opened."""
+        return not self._opened.done()
+
+    async def _live(self, opened: "asyncio.Future[AsyncAssistant]") -> None:
+        try:
+            module = await asyncio.to_thread(_load_assistant)
+            async with module.AsyncAssistant(self._settings) as assistant:
+                with suppress(Exception):  # `/ready` and the first request say what is wrong
+                    await assistant.warm()
+                opened.set_result(assistant)
+                await self._closing.wait()
+        except Exception as error:  # noqa: BLE001 - whoever waits for it raises it
+            if not opened.done():
+                opened.set_exception(error)
+
+
+def _load_assistant() -> Any:
+    import agent.assistant
+
+    return agent.assistant
+
+
+async def _assistant(request: Request) -> "AsyncAssistant":
+    opening: Opening = request.app.state.opening
+    return await opening.get()
+
+
+OpenAssistant = Annotated["AsyncAssistant", Depends(_assistant)]
