@@ -4,7 +4,7 @@ BIN := .venv/bin
 # The run over 100 real assignments and other slow checks belong to `make check`.
 FAST := -m "not slow"
 
-.PHONY: setup demo test serve fmt lint types docs check lock clean
+.PHONY: setup demo test serve studio fmt lint types docs check lock clean
 
 setup: .venv/installed
 
@@ -23,6 +23,17 @@ test: setup
 serve: setup
 	$(BIN)/assist serve
 
+# LangGraph's server is a developer's tool; it has versions of its own and stays out of .venv.
+.venv-studio/installed: requirements-studio.lock
+	$(PYTHON) -m venv .venv-studio
+	.venv-studio/bin/python -m pip install --quiet --require-hashes -r requirements-studio.lock
+	@touch $@
+
+# Its files hold text in clear, so they are made for their owner alone.
+studio: .venv-studio/installed
+	umask 077 && LANGGRAPH_CLI_NO_ANALYTICS=1 LANGGRAPH_NO_VERSION_CHECK=true \
+		.venv-studio/bin/langgraph dev --no-browser
+
 fmt: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -30,7 +41,7 @@ fmt: setup
 lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/codespell agent graphs prompts retrieval tests docs examples server.py *.md
+	$(BIN)/codespell agent graphs prompts retrieval routes tests docs examples server.py *.md
 
 types: setup
 	$(BIN)/mypy
@@ -42,7 +53,7 @@ docs: setup
 	$(BIN)/python -m cogapp -I . -r $(PAGES)
 
 # Format, lint, types, the pages that code writes, then every test with its coverage.
-check: lint types
+check: lint types .venv-studio/installed
 	$(BIN)/python -m cogapp -I . --check $(PAGES)
 	$(BIN)/python -m pytest --cov --cov-report=term
 
@@ -51,6 +62,10 @@ lock:
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-annotate --no-header --upgrade \
 		--quiet --output-file requirements.lock
+	cp requirements.lock requirements-studio.lock
+	uv pip compile pyproject.toml --extra studio --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-annotate --no-header \
+		--quiet --output-file requirements-studio.lock
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage dist
+	rm -rf .venv .venv-studio .langgraph_api .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage dist
