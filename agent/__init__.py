@@ -10,15 +10,36 @@ if TYPE_CHECKING:
     from agent.answer import Answer
     from agent.assistant import Assistant, AsyncAssistant
     from agent.errors import AssistantError
+    from agent.events import Event
+    from agent.recording.handler import RecordingHandler
     from agent.settings import Settings
+    from graphs.code import Code
+    from graphs.context import Context
+    from graphs.plan import Plan
 
-__all__ = ["Answer", "Assistant", "AssistantError", "AsyncAssistant", "Settings"]
+__all__ = [
+    "Answer",
+    "Assistant",
+    "AssistantError",
+    "AsyncAssistant",
+    "Code",
+    "Context",
+    "Event",
+    "Plan",
+    "RecordingHandler",
+    "Settings",
+]
 
 _PLACES = {
     "Answer": "agent.answer",
     "Assistant": "agent.assistant",
     "AssistantError": "agent.errors",
     "AsyncAssistant": "agent.assistant",
+    "Code": "graphs.code",
+    "Context": "graphs.context",
+    "Event": "agent.events",
+    "Plan": "graphs.plan",
+    "RecordingHandler": "agent.recording.handler",
     "Settings": "agent.settings",
 }
 
@@ -28,3 +49,7 @@ def __getattr__(name: str) -> Any:
         message = f"module 'agent' has no attribute {name!r}"
         raise AttributeError(message)
     return getattr(import_module(_PLACES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -5,12 +5,16 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from graphs.code import Code
+from graphs.markdown import harmless, plain, plan_as_markdown, to_html
 from graphs.plan import Plan
 
 NOTICE = (
     "AI-generated: it can be wrong or incomplete. Check it against your course material; "
     "you may edit all of it and are responsible for what you hand in."
 )
+
+_PASSAGE = 160
+"""Characters of a quoted passage that a list of sources shows."""
 
 
 class Usage(BaseModel):
@@ -60,6 +64,32 @@ class Answer(BaseModel):
     ai_generated: Literal[True] = True
     notice: str = NOTICE
 
+    def _repr_markdown_(self) -> str:
+        body = plan_as_markdown(self.plan) if self.plan else harmless(self.text)
+        parts = [body, "\n".join(map(_cite, self.sources)), "---", *map(plain, self.footer)]
+        return "\n\n".join(filter(None, parts))
+
+    def _repr_html_(self) -> str:
+        return to_html(self._repr_markdown_())
+
+    @property
+    def footer(self) -> list[str]:
+        """What stands below the answer wherever it is shown: notice, facts, ids, what is missing."""
+        used = self.usage
+        cost = "unknown" if self.cost_usd is None else f"${self.cost_usd:.6f}"
+        ids = [f"run {self.run_id}", f"thread {self.thread_id}"]
+        if self.assignment_id:
+            ids.append(f"assignment {self.assignment_id}")
+        lines = [
+            self.notice,
+            f"{self.model_served} · {_known(used.input_tokens)} + {_known(used.output_tokens)} "
+            f"tokens · cost {cost} · text {'recorded' if self.text_recorded else 'not recorded'}",
+            " · ".join(ids),
+        ]
+        if self.left_out:
+            lines.append(f"Left out for lack of room: {', '.join(self.left_out)}")
+        return lines
+
 
 def make_answer(values: dict[str, Any], **facts: Any) -> Answer:
     """Make an answer of the graph's output and what is known around it."""
@@ -74,3 +104,14 @@ def make_answer(values: dict[str, Any], **facts: Any) -> Answer:
         model_served=values["model_served"],
         **facts,
     )
+
+
+def _cite(source: QuotedSource) -> str:
+    passage = " ".join(source.passage.split())
+    cut = passage if len(passage) <= _PASSAGE else f"{passage[:_PASSAGE]}…"
+    place = f"{source.title} ({source.place})"
+    return f"- \\[{source.number}\\] **{plain(place)}** {plain(cut)}"
+
+
+def _known(value: int | None) -> str:
+    return "?" if value is None else str(value)

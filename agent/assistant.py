@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 from weakref import WeakValueDictionary
 
 import anyio
+from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import HumanMessage
 from langchain_core.runnables import RunnableConfig
 from langchain_core.utils.uuid import uuid7
@@ -28,6 +29,7 @@ from agent.models.catalogue import ModelCatalogue
 from agent.outcome import conclude, explain
 from agent.prices import PriceList
 from agent.recording.handler import RecordingHandler
+from agent.recording.tracing import Tracer
 from agent.recording.untraced import Untraced
 from agent.requests import Call, Options, Request
 from agent.settings import Settings, load_settings
@@ -67,6 +69,7 @@ class AsyncAssistant:
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._working: set[asyncio.Task[None]] = set()
         """Streams under way; the event loop alone would let them be forgotten."""
+        self._tracer: Tracer | None = None
         self._open = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -91,24 +94,52 @@ class AsyncAssistant:
         self._open.callback(self.knowledge.close)
         self.models.live_here()
         self._open.push_async_callback(self.models.aclose)
-        consent = self.stores.consent
-        self.handler = RecordingHandler(
-            self.stores.runs,
-            prices=PriceList(self.settings.openai_base_url, self.settings.price_provider),
-            default_user=self.stores.user_id,
-            has_consent=lambda user_id: consent.status(user_id).given,
-        )
+        callbacks = await self._open_recording()
         services = Services(
             retrieve=self.knowledge.retrieve,
             choose_model=self.models.choose,
-            prompts=PromptBook.open(),
+            prompts=await asyncio.to_thread(PromptBook.open),
             today=self._today,
         )
         saver = await self._open.enter_async_context(open_threads(self.settings.checkpoints_path))
-        self.graph = build_graph(services).with_config({"callbacks": [self.handler, Untraced()]})
+        self.graph = build_graph(services).with_config({"callbacks": callbacks})
         """The compiled graph without memory, for whoever wants to invoke it directly."""
         threads = build_graph(services, checkpointer=saver)
-        self._threads = threads.with_config({"callbacks": [self.handler, Untraced()]})
+        self._threads = threads.with_config({"callbacks": callbacks})
+        self._open.push_async_callback(self._stop_streams)
+
+    async def _open_recording(self) -> list[BaseCallbackHandler]:
+        """Make what hears of every run: the record, and LangSmith's tracer or its stand-in."""
+        prices = PriceList(self.settings.openai_base_url, self.settings.price_provider)
+        consent = self.stores.consent
+
+        def has_consent(user_id: str) -> bool:
+            return consent.status(user_id).given
+
+        self.handler = RecordingHandler(
+            self.stores.runs,
+            prices=prices,
+            default_user=self.stores.user_id,
+            has_consent=has_consent,
+        )
+        """Records whatever it is given to, as `config={"callbacks": [handler]}`."""
+        if not self.settings.langsmith_tracing:
+            return [self.handler, Untraced()]
+        self._tracer = await asyncio.to_thread(
+            Tracer.open,
+            self.settings,
+            prices=prices,
+            person_of=self.handler.person_of,
+            has_consent=has_consent,
+        )
+        self._open.push_async_callback(asyncio.to_thread, self._tracer.close)
+        return [self.handler, self._tracer]
+
+    async def _stop_streams(self) -> None:
+        for work in (working := list(self._working)):
+            work.cancel()
+        if working:
+            await asyncio.wait(working, timeout=_PATIENCE)
 
     async def ask(self, message: str, **options: Unpack[Options]) -> Answer:
         """Answer a request; its record is committed when this returns.
@@ -224,9 +255,7 @@ class AsyncAssistant:
     def _admit(self, run_id: uuid.UUID, call: Call) -> Request:
         """Check a call, and open its record."""
         request = admit(run_id, call, stores=self.stores, models=self.models)
-        self.handler.begin(
-            run_id, name=_ROOT, user_id=request.user_id, metadata=request.metadata
-        )
+        self.handler.begin(run_id, name=_ROOT, user_id=request.user_id, metadata=request.metadata)
         return request
 
     @asynccontextmanager
@@ -235,12 +264,17 @@ class AsyncAssistant:
         try:
             yield
         except Exception as error:
-            await asyncio.to_thread(self.handler.close, run_id, error)
+            await asyncio.to_thread(self._close_run, run_id, error)
             known = explain(error, str(run_id), threads=self.settings.checkpoints_path)
             raise known from error
         except BaseException as stop:
-            await asyncio.shield(asyncio.to_thread(self.handler.close, run_id, stop))
+            await asyncio.shield(asyncio.to_thread(self._close_run, run_id, stop))
             raise
+
+    def _close_run(self, run_id: uuid.UUID, error: BaseException) -> None:
+        if self._tracer is not None:
+            self._tracer.cancel(run_id)
+        self.handler.close(run_id, error)
 
     @asynccontextmanager
     async def _turn(self, thread_id: str) -> AsyncIterator[None]:
@@ -266,6 +300,7 @@ class Assistant:
         self.stores = self._async.stores
         self.knowledge = self._async.knowledge
         self.models = self._async.models
+        self.handler = self._async.handler
         self.graph = self._async.graph
         """The compiled graph without memory, for whoever wants to invoke it directly."""
 

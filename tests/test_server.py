@@ -123,6 +123,41 @@ def test_body_is_refused_without_an_echo_when_hostile(client: httpx.Client, body
     assert b"very-long-indeed" not in response.content
 
 
+def test_feedback_is_kept_when_given_twice(client: httpx.Client) -> None:
+    """One say for each answer; without consent no comment, and the answer says so."""
+    run_id = client.post("/ask", json={"message": "How do I count words?"}).json()["run_id"]
+    first = client.post(f"/runs/{run_id}/feedback", json={"rating": "negative"}).json()
+    said = {"rating": "positive", "score": 5, "comment": "Good."}
+    second = client.post(f"/runs/{run_id}/feedback", json=said).json()
+    assert (first["rating"], first["notice"]) == ("negative", None)
+    assert (second["rating"], second["score"], second["comment"]) == ("positive", 5, None)
+    assert "assist consent give" in second["notice"]
+
+
+@pytest.mark.parametrize(
+    ("run", "body", "status", "said"),
+    [
+        ("0" * 32, {"rating": "positive"}, 404, "There is no run"),
+        ("x", {"rating": "positive"}, 422, "run: is not a UUID"),
+        (None, {"rating": "great"}, 422, "rating: has to be one of"),
+        (None, {"rating": "positive", "score": 6}, 422, "score: is too large"),
+        (None, {"rating": "positive", "score": 0}, 422, "score: is too small"),
+        (None, {"rating": "positive", "score": 4.5}, 422, "score: has to be a whole number"),
+        (None, {"rating": "positive", "comment": "x" * 2_001}, 422, "comment: is too long"),
+        (None, {"rating": "positive", "comment": "a\0"}, 422, "comment is not plain text"),
+        (None, {"score": 1}, 422, "rating: is missing"),
+    ],
+)
+def test_feedback_is_refused_when_it_is_wrong(
+    client: httpx.Client, run: str | None, body: dict[str, Any], status: int, said: str
+) -> None:
+    """A 4xx that names the field and the remedy; a stranger's run is like an unknown one."""
+    run = run or client.post("/ask", json={"message": "What is a dict?"}).json()["run_id"]
+    response = client.post(f"/runs/{run}/feedback", json=body)
+    assert response.status_code == status
+    assert said in response.json()["error"]["message"]
+
+
 def test_body_is_refused_when_it_is_huge(client: httpx.Client) -> None:
     """More than the limit is not read."""
     response = client.post("/ask", content=b"x" * 7_000_000)

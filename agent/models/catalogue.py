@@ -46,6 +46,8 @@ _ONLY_TOOLS = re.compile(r"openai:(gpt-4(-\d{4}|-turbo|-\d{4}-preview)?(-|$)|gpt
 """OpenAI models from before structured outputs."""
 _NO_KEY = "none"
 """What a server that asks for no key is sent, because the client insists on one."""
+_CONNECT_TIMEOUT = 10.0
+"""Seconds for a connection; whoever is there takes it long before."""
 _ANSWER_SHARE = 4
 """A quarter of the window is kept for the answer, up to `_ANSWER_MOST` tokens."""
 _ANSWER_MOST = 16_000
@@ -155,7 +157,7 @@ class ModelCatalogue:
 
     def _connect_openai(self, model: str) -> "BaseChatModel":
         from langchain_openai import ChatOpenAI
-        from openai import DEFAULT_CONNECTION_LIMITS, DefaultAsyncHttpxClient
+        from openai import DEFAULT_CONNECTION_LIMITS, DefaultAsyncHttpxClient, Timeout
 
         if self._settings.openai_api_key is None and not self._settings.openai_base_url:
             raise ModelError(
@@ -168,8 +170,9 @@ class ModelCatalogue:
         # Loops come and go that nobody tells us of; there no connection outlives its request.
         is_home = self._home is not None and self._home is _running_loop()
         pooled = DEFAULT_CONNECTION_LIMITS
+        timeout = Timeout(self._settings.model_timeout, connect=_CONNECT_TIMEOUT)
         client = DefaultAsyncHttpxClient(
-            timeout=self._settings.model_timeout,
+            timeout=timeout,
             limits=pooled if is_home else type(pooled)(max_keepalive_connections=0),
         )
         if is_home:
@@ -180,7 +183,7 @@ class ModelCatalogue:
             # Always given: LangChain reads further names of the environment by itself.
             base_url=self._settings.openai_base_url or OPENAI_URL,
             http_async_client=client,
-            timeout=self._settings.model_timeout,
+            timeout=timeout,
             max_retries=0,
             stream_usage=True,
             stream_chunk_timeout=self._settings.stream_timeout,

@@ -99,9 +99,7 @@ class RecordingHandler(BaseCallbackHandler):
         if self._leave(run_id) == run_id:
             self._end_root(run_id, _status_of(error), type(error).__name__)
 
-    def begin(
-        self, run_id: UUID, *, name: str, user_id: str, metadata: Mapping[str, Any]
-    ) -> None:
+    def begin(self, run_id: UUID, *, name: str, user_id: str, metadata: Mapping[str, Any]) -> None:
         """Open the row of a root that is about to run for a person, before anything is done.
 
         It is the only way to name a person: what stands in a run's metadata may come from a

@@ -6,6 +6,7 @@ import shlex
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -44,20 +45,35 @@ def test_python_runs_when_copied_from_the_readme(
 
 
 def test_curl_answers_when_copied_from_the_pages(indexed: Settings) -> None:
-    """Each call is executed as it stands, against a running server."""
+    """Each call is executed as it stands, in order, against a running server."""
     if shutil.which("curl") is None:
         pytest.skip("curl is not installed")
     calls = re.findall(r"^(curl .*?[^\\])$", f"{README}\n{HTTP}", re.S | re.M)
-    assert len(calls) >= 2
+    kinds = ["-sN" in call for call in calls]
+    assert kinds.count(True) >= 2
+    assert kinds.count(False) >= 3
+    run_id = ""
     with serving(indexed) as client:
         wait_until_ready(client)
         for call in calls:
-            here = call.replace(ADDRESS, str(client.base_url).rstrip("/"))
+            here = call.replace(ADDRESS, str(client.base_url).rstrip("/")).replace("$RUN", run_id)
             command = shlex.split(here.replace("\\\n", " "))
             printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-            answer = json.loads(printed)
+            if "/feedback" in call:
+                assert json.loads(printed)["rating"] == "positive"
+                continue
+            answer = last_event(printed) if "-sN" in call else json.loads(printed)
             assert answer["ai_generated"] is True
             assert answer["sources"]
+            run_id = answer["run_id"]
+
+
+def last_event(printed: str) -> dict[str, Any]:
+    """Return the data of the last event, which has to be `done`."""
+    *_, event = [block for block in re.split(r"\r?\n\r?\n", printed) if "event: " in block]
+    assert "event: done" in event
+    found: dict[str, Any] = json.loads(event.partition("data: ")[2])
+    return found
 
 
 def test_map_names_real_places_when_read() -> None:

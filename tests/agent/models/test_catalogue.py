@@ -1,6 +1,7 @@
 """Which model serves which work."""
 
 import pytest
+from pydantic import SecretStr
 
 from agent.errors import InputError, ModelError
 from agent.models.catalogue import OFFLINE, ModelCatalogue
@@ -30,6 +31,65 @@ def test_task_gets_its_model_when_two_are_configured(monkeypatch: pytest.MonkeyP
         "openai:gpt-3.5-turbo",
     ]
     assert catalogue.choose("planning").window == 8_192
+
+
+@pytest.mark.parametrize(
+    ("model", "window"),
+    [
+        ("openai:gpt-4-0613", 8_192),
+        ("openai:gpt-4-turbo-2024-04-09", 128_000),
+        ("openai:gpt-4o-2024-08-06", 128_000),
+        ("openai:gpt-5.4-mini", 400_000),
+        ("openai:o9", 16_000),
+    ],
+)
+def test_window_is_known_when_a_name_is_dated(model: str, window: int) -> None:
+    """The longest beginning of a name that is known counts; else the setting."""
+    catalogue = ModelCatalogue(Settings(fast_model=model, openai_api_key=SecretStr("sk-test")))
+    assert catalogue.choose("chat").window == window
+
+
+def test_window_is_the_setting_when_the_server_is_not_openai() -> None:
+    """What a local server calls gpt-4 need not be one."""
+    settings = Settings(
+        fast_model="openai:gpt-4", openai_base_url="http://127.0.0.1:9/v1", model_window=4_000
+    )
+    assert ModelCatalogue(settings).choose("chat").window == 4_000
+
+
+@pytest.mark.parametrize(
+    ("model", "formats"),
+    [
+        ("openai:gpt-4", ["tools"]),
+        ("openai:gpt-4-0613", ["tools"]),
+        ("openai:gpt-4-turbo-2024-04-09", ["tools"]),
+        ("openai:gpt-3.5-turbo-0125", ["tools"]),
+        ("openai:gpt-4o-mini", ["json_schema", "tools"]),
+        ("openai:gpt-4.1", ["json_schema", "tools"]),
+        ("openai:gpt-5.4", ["json_schema", "tools"]),
+        (OFFLINE, ["native"]),
+    ],
+)
+def test_format_fits_the_model_when_it_is_openais(model: str, formats: list[str]) -> None:
+    """The old models know tools alone; for the others tools are the second choice."""
+    catalogue = ModelCatalogue(Settings(strong_model=model, openai_api_key=SecretStr("sk-test")))
+    assert list(catalogue.choose("planning").formats) == formats
+
+
+def test_specification_pair_serves_when_the_preset_is_chosen() -> None:
+    """The preset is a default: a model that is named beats it."""
+    key = SecretStr("sk-test")
+    settings = Settings(openai_api_key=key, model_preset="specification")
+    assert ModelCatalogue(settings).names[:2] == ["openai:gpt-4", "openai:gpt-3.5-turbo"]
+    named = Settings(openai_api_key=key, model_preset="specification", fast_model="openai:gpt-4o")
+    assert ModelCatalogue(named).names[:2] == ["openai:gpt-4", "openai:gpt-4o"]
+
+
+def test_reason_is_said_when_there_is_neither_key_nor_server() -> None:
+    """OpenAI itself needs a key."""
+    catalogue = ModelCatalogue(Settings(fast_model="openai:gpt-4o"))
+    with pytest.raises(ModelError, match="needs OPENAI_API_KEY"):
+        catalogue.choose("chat")
 
 
 def test_openai_serves_when_there_is_a_key(monkeypatch: pytest.MonkeyPatch) -> None:

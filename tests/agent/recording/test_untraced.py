@@ -1,7 +1,9 @@
-"""LangSmith's ambient tracer gets no word without consent, whoever invokes the graph."""
+"""A whole process with LangSmith's tracing on: no word without consent, no trace twice, an end."""
 
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -30,22 +32,86 @@ with Assistant() as assistant:
 wait_for_all_tracers()
 """
 
+TRACED = """
+import asyncio, sys
+from agent.prices import PriceList
+from agent.recording.tracing import Tracer
+from agent.settings import load_settings
+from graphs.build import build_graph
+from tests.fakes import ScriptedChatModel, make_services, reply
+
+answer, user_id = sys.argv[1:]
+tracer = Tracer.open(
+    load_settings(), prices=PriceList(), person_of=lambda _: user_id,
+    has_consent=lambda person: person == "u1",
+)
+model = ScriptedChatModel(replies=[reply("Hi.")])
+graph = build_graph(make_services(model)).with_config({"callbacks": [tracer]})
+question = {"messages": [("user", "what is a zanzibar-secret dict")]}
+graph.invoke(question)
+asyncio.run(graph.ainvoke(question))
+list(graph.stream(question))
+if answer == "close":
+    tracer.close()
+print("done", flush=True)
+"""
+
+
+@pytest.fixture(autouse=True)
+def _tracing_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Switch LangSmith's tracing on as its manual says."""
+    monkeypatch.setenv("LANGSMITH_TRACING", "true")
+    monkeypatch.setenv("LANGSMITH_API_KEY", "ls-test")
+
+
+def run_probe(probe: str, *arguments: str) -> None:
+    """Run a script in a process of its own, which reads its environment anew."""
+    command = [sys.executable, "-c", probe, *arguments]
+    subprocess.run(command, check=True, cwd=Path(__file__).parents[3], timeout=60)
+
 
 @pytest.mark.parametrize(("consent", "is_sent"), [("none", False), ("consent", True)])
 def test_text_is_sent_only_with_consent_when_tracing_is_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, consent: str, *, is_sent: bool
 ) -> None:
-    """Direct invocations are never traced by LangChain; requests are, of those who consented."""
+    """Whoever invokes the graph: the text of those who have not consented stays here."""
     (tmp_path / "note.md").write_text(NOTE, "utf-8")
-    with Assistant(Settings(data_dir=tmp_path / "data")) as assistant:
+    with Assistant(Settings(data_dir=tmp_path / "data", langsmith_tracing=False)) as assistant:
         assistant.knowledge.add(tmp_path / "note.md")
-    sink = LangSmithServer()
-    with running(sink.app) as base:
-        monkeypatch.setenv("LANGSMITH_TRACING", "true")
+    server = LangSmithServer()
+    with running(server.app) as base:
         monkeypatch.setenv("LANGSMITH_ENDPOINT", base)
-        monkeypatch.setenv("LANGSMITH_API_KEY", "ls-test")
-        monkeypatch.setenv("LANGSMITH_DISABLE_RUN_COMPRESSION", "true")
-        root = Path(__file__).parents[3]
-        subprocess.run([sys.executable, "-c", PROBE, consent], check=True, cwd=root, timeout=60)
-    sent = b"".join(sink.bodies)
+        run_probe(PROBE, consent)
+    sent = b"".join(server.bodies)
     assert (b"zanzibar-secret" in sent) == is_sent
+
+
+@pytest.mark.parametrize("how", ["close", "exit"])
+@pytest.mark.parametrize("user_id", ["u1", "u2"])
+def test_one_trace_is_sent_when_the_environment_asks_for_another(
+    monkeypatch: pytest.MonkeyPatch, how: str, user_id: str
+) -> None:
+    """Our tracer stands where LangChain would add its own; at exit nothing is lost."""
+    server = LangSmithServer()
+    with running(server.app) as base:
+        monkeypatch.setenv("LANGSMITH_ENDPOINT", base)
+        run_probe(TRACED, how, user_id)
+    roots = [run for run in server.runs.values() if "parent_run_id" not in run]
+    assert len(roots) == 3
+    assert all(run["end_time"] for run in server.runs.values())
+    assert (b"zanzibar-secret" in b"".join(server.bodies)) == (user_id == "u1")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["close", "exit"])
+def test_process_ends_when_langsmith_never_answers(
+    monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """Closed or not, a process ends seconds after its work."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        monkeypatch.setenv("LANGSMITH_ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        started = time.monotonic()
+        run_probe(TRACED, how, "u1")
+        assert time.monotonic() - started < 25
