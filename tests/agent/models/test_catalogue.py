@@ -1,10 +1,14 @@
 """Which model serves which work."""
 
+from datetime import UTC, datetime
+from typing import Literal
+
 import pytest
 from pydantic import SecretStr
 
 from agent.errors import InputError, ModelError
 from agent.models.catalogue import OFFLINE, ModelCatalogue
+from agent.prices import PriceList
 from agent.settings import Settings
 from graphs.context import ModelTask
 
@@ -83,6 +87,17 @@ def test_specification_pair_serves_when_the_preset_is_chosen() -> None:
     assert ModelCatalogue(settings).names[:2] == ["openai:gpt-4", "openai:gpt-3.5-turbo"]
     named = Settings(openai_api_key=key, model_preset="specification", fast_model="openai:gpt-4o")
     assert ModelCatalogue(named).names[:2] == ["openai:gpt-4", "openai:gpt-4o"]
+
+
+@pytest.mark.parametrize("preset", ["current", "specification"])
+def test_preset_has_prices_when_openai_serves(preset: Literal["current", "specification"]) -> None:
+    """What is offered by default is known to the price list."""
+    settings = Settings(openai_api_key=SecretStr("sk-test"), model_preset=preset)
+    usage = {"input_tokens": 1_000, "output_tokens": 1_000}
+    for name in ModelCatalogue(settings).names[:2]:
+        model = name.removeprefix("openai:")
+        price = PriceList().price(provider="openai", model=model, usage=usage, at=datetime.now(UTC))
+        assert price.nano_usd
 
 
 def test_reason_is_said_when_there_is_neither_key_nor_server() -> None:
