@@ -238,7 +238,7 @@ def main() -> None:
         sys.stdout.write(f"export OPENAI_BASE_URL={base} OPENAI_API_KEY=any\n")
         sys.stdout.flush()
         # A call that hangs would keep the server from stopping.
-        config = uvicorn.Config(server.app, timeout_graceful_shutdown=1)
+        config = uvicorn.Config(server.app, log_level="warning", timeout_graceful_shutdown=1)
         with contextlib.suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[listener])
 
