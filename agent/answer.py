@@ -66,15 +66,16 @@ class Answer(BaseModel):
 
     def _repr_markdown_(self) -> str:
         body = plan_as_markdown(self.plan) if self.plan else harmless(self.text)
-        parts = [body, "\n".join(map(_cite, self.sources)), "---", *map(plain, self.footer)]
-        return "\n\n".join(filter(None, parts))
+        sources = ["**Sources**", "\n".join(map(_cite, self.sources))] if self.sources else []
+        parts = [body, *sources, "---", "\\\n".join(map(plain, self.footer))]
+        return "\n\n".join(parts)
 
     def _repr_html_(self) -> str:
         return to_html(self._repr_markdown_())
 
     @property
     def footer(self) -> list[str]:
-        """What stands below the answer wherever it is shown: notice, facts, ids, what is missing."""
+        """What stands below the answer wherever it is shown: the notice, the facts, the ids."""
         used = self.usage
         cost = "unknown" if self.cost_usd is None else f"${self.cost_usd:.6f}"
         ids = [f"run {self.run_id}", f"thread {self.thread_id}"]
@@ -84,7 +85,7 @@ class Answer(BaseModel):
             self.notice,
             f"{self.model_served} · {_known(used.input_tokens)} + {_known(used.output_tokens)} "
             f"tokens · cost {cost} · text {'recorded' if self.text_recorded else 'not recorded'}",
-            " · ".join(ids),
+            *ids,
         ]
         if self.left_out:
             lines.append(f"Left out for lack of room: {', '.join(self.left_out)}")

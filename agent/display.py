@@ -13,6 +13,7 @@ from agent.insight.usage import CategoryUsage, DailyUsage
 from agent.prices import NANO
 from agent.recording.run_store import Run
 from graphs.code import Code
+from graphs.markdown import describe
 from graphs.plan import Plan
 
 _CLOCK = slice(5, 19)
@@ -34,17 +35,12 @@ def render_answer(answer: Answer) -> RenderableType:
     parts: list[RenderableType] = [body]
     if answer.sources:
         parts += [Text(), render_sources(answer.sources)]
-    return Group(*parts, Text(), _footer(answer))
+    return Group(*parts, Text(), Text("\n".join(answer.footer), style="dim"))
 
 
 def render_plan(plan: Plan) -> RenderableType:
     """Show a plan as a table, its critical path marked."""
     needs = plan.requirements
-    facts = [
-        f"{needs.programming_language}{f' with {needs.framework}' if needs.framework else ''}",
-        f"{needs.complexity} complexity",
-        f"due {needs.deadline}" if needs.deadline else "no deadline given",
-    ]
     table = Table(title=Text(f"Plan: {plan.title}", style="bold"), title_justify="left")
     for heading, right in (("", False), ("task", False), ("after", False), ("min", True)):
         table.add_column(heading, justify="right" if right else "left")
@@ -63,7 +59,7 @@ def render_plan(plan: Plan) -> RenderableType:
     path = " -> ".join(number[step] for step in plan.computed.critical_path)
     return Group(
         table,
-        Text(" · ".join(facts)),
+        Text(" · ".join(describe(needs))),
         Text(
             f"{plan.estimated_total_duration} minutes of work; * critical path {path}: "
             f"{plan.computed.critical_minutes} minutes at least"
@@ -135,23 +131,6 @@ def render_daily(usage: DailyUsage) -> RenderableType:
 def make_console() -> Console:
     """Return a console that writes plain text into a pipe."""
     return Console(highlight=False, markup=False)
-
-
-def _footer(answer: Answer) -> RenderableType:
-    used = answer.usage
-    cost = "unknown" if answer.cost_usd is None else f"${answer.cost_usd:.6f}"
-    lines = [
-        answer.notice,
-        f"{answer.model_served} · {_known(used.input_tokens)} + {_known(used.output_tokens)} "
-        f"tokens · cost {cost} · text {'recorded' if answer.text_recorded else 'not recorded'}",
-        f"run        {answer.run_id}",
-        f"thread     {answer.thread_id}",
-    ]
-    if answer.assignment_id:
-        lines.append(f"assignment {answer.assignment_id}")
-    if answer.left_out:
-        lines.append(f"Left out for lack of room: {', '.join(answer.left_out)}")
-    return Text("\n".join(lines), style="dim")
 
 
 def _bullets(heading: str, items: Sequence[str]) -> RenderableType:

@@ -11,6 +11,7 @@ from graphs.chat import answer
 from graphs.check import check_code, check_plan
 from graphs.codegen import write_code
 from graphs.context import Context, Services
+from graphs.drawing import draw_offline
 from graphs.node import Body, Node
 from graphs.planner import plan
 from graphs.retrieve import retrieve
@@ -68,7 +69,7 @@ def build_graph(services: Services, *, checkpointer: Checkpointer = None) -> Ass
     builder.add_edge("codegen", "check_code")
     builder.add_conditional_edges("check_code", route_code)
     builder.add_edge("chat", END)
-    return builder.compile(checkpointer=checkpointer, name="assistant")
+    return draw_offline(builder.compile(checkpointer=checkpointer, name="assistant"))
 
 
 def _may_repair(state: State) -> bool:

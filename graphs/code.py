@@ -7,6 +7,8 @@ from pathlib import PurePosixPath
 
 from pydantic import BaseModel, ConfigDict
 
+from graphs.markdown import harmless, to_html
+
 MAX_FILES = 40
 
 
@@ -33,6 +35,12 @@ class CodeDraft(BaseModel):
 
 class Code(CodeDraft):
     """Checked code; every file opens with a header that says where it comes from."""
+
+    def _repr_markdown_(self) -> str:
+        return harmless(as_markdown(self))
+
+    def _repr_html_(self) -> str:
+        return to_html(self._repr_markdown_())
 
 
 _HASH = ("# ", "")

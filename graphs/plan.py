@@ -9,6 +9,8 @@ from typing import Any, Literal
 import networkx as nx
 from pydantic import BaseModel, ConfigDict, Field
 
+from graphs.markdown import plan_as_markdown, to_html
+
 TaskStatus = Literal["pending", "in_progress", "done", "skipped"]
 Complexity = Literal["low", "medium", "high"]
 MAX_MINUTES = 10_080
@@ -110,6 +112,12 @@ class Plan(BaseModel):
     risk_factors: list[str]
     success_criteria: list[str]
     computed: Computed = Field(repr=False)
+
+    def _repr_markdown_(self) -> str:
+        return plan_as_markdown(self)
+
+    def _repr_html_(self) -> str:
+        return to_html(self._repr_markdown_())
 
 
 def find_faults(draft: PlanDraft) -> list[str]:
