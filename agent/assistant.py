@@ -7,7 +7,7 @@ It is the only place that opens things. `AsyncAssistant` is the one implementati
 import asyncio
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import date
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
@@ -21,6 +21,7 @@ from langchain_core.utils.uuid import uuid7
 
 from agent.admission import admit
 from agent.answer import Answer
+from agent.errors import AssistantError, ClosedError, StorageError
 from agent.events import STREAM_MODES, Event, EventReader, closing_events, opening_event
 from agent.insight.feedback import Feedback, FeedbackLedger, Rating
 from agent.insight.frame import as_frame
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 _ROOT = "assistant"
+_CLOSED = "The service is being stopped. Ask again in a moment."
 _RECURSION_LIMIT = 15
 _EVENTS_AHEAD = 64
 """Events that may wait for a slow reader before the graph waits too."""
@@ -67,8 +69,9 @@ class AsyncAssistant:
         self.models = models or ModelCatalogue(self.settings)
         self.knowledge = Knowledge(self.settings)
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._working: set[asyncio.Task[None]] = set()
-        """Streams under way; the event loop alone would let them be forgotten."""
+        self._working: set[asyncio.Task[Any]] = set()
+        """The tasks that run requests; held here, for the event loop alone may forget one."""
+        self._is_closing = False
         self._tracer: Tracer | None = None
         self._open = AsyncExitStack()
 
@@ -106,7 +109,7 @@ class AsyncAssistant:
         """The compiled graph without memory, for whoever wants to invoke it directly."""
         threads = build_graph(services, checkpointer=saver)
         self._threads = threads.with_config({"callbacks": callbacks})
-        self._open.push_async_callback(self._stop_streams)
+        self._open.push_async_callback(self._stop_working)
 
     async def _open_recording(self) -> list[BaseCallbackHandler]:
         """Make what hears of every run: the record, and LangSmith's tracer or its stand-in."""
@@ -135,7 +138,9 @@ class AsyncAssistant:
         self._open.push_async_callback(asyncio.to_thread, self._tracer.close)
         return [self.handler, self._tracer]
 
-    async def _stop_streams(self) -> None:
+    async def _stop_working(self) -> None:
+        """Cancel the requests under way, and give their records time to be settled."""
+        self._is_closing = True
         for work in (working := list(self._working)):
             work.cancel()
         if working:
@@ -154,12 +159,12 @@ class AsyncAssistant:
             DraftError: the model's drafts failed their checks.
             StorageError: the answer could not be recorded.
         """
-        run_id = uuid7()
+        run_id, call = uuid7(), Call(message, **options)
         async with self._settling(run_id):
-            request = await asyncio.to_thread(self._admit, run_id, Call(message, **options))
+            request = await asyncio.to_thread(self._admit, run_id, call)
             async with self._turn(request.thread_id):
                 values = await self._threads.ainvoke(**_run(request))
-            return await asyncio.to_thread(conclude, request, dict(values), self.stores)
+            return await asyncio.to_thread(self._conclude, request, dict(values))
 
     async def stream(self, message: str, **options: Unpack[Options]) -> AsyncGenerator[Event, None]:
         """Answer a request event by event; the last one is `done`, with the whole answer.
@@ -170,14 +175,12 @@ class AsyncAssistant:
         Raises:
             AssistantError: as `ask` does, whenever it happens.
         """
-        run_id = uuid7()
-        async with self._settling(run_id):
-            request = await asyncio.to_thread(self._admit, run_id, Call(message, **options))
+        run_id, call = uuid7(), Call(message, **options)
+        async with self._settling(run_id, is_reader=True):
+            request = await asyncio.to_thread(self._admit, run_id, call)
             yield opening_event(request)
             sender, events = anyio.create_memory_object_stream[Event](_EVENTS_AHEAD)
             work = asyncio.create_task(self._produce(request, sender))
-            self._working.add(work)
-            work.add_done_callback(self._working.discard)
             async with events, sender:
                 try:
                     async for event in events:
@@ -196,7 +199,7 @@ class AsyncAssistant:
                 async for mode, part in parts:
                     for event in reader.read(mode, part):
                         await sender.send(event)
-            answer = await asyncio.to_thread(conclude, request, reader.values, self.stores)
+            answer = await asyncio.to_thread(self._conclude, request, reader.values)
             for event in closing_events(answer):
                 await sender.send(event)
 
@@ -258,18 +261,43 @@ class AsyncAssistant:
         self.handler.begin(run_id, name=_ROOT, user_id=request.user_id, metadata=request.metadata)
         return request
 
+    def _conclude(self, request: Request, values: dict[str, Any]) -> Answer:
+        """Make the answer, and settle its record before anybody sees it."""
+        answer = conclude(request, values, self.stores)
+        self.handler.end(request.run_id)
+        return answer
+
     @asynccontextmanager
-    async def _settling(self, run_id: uuid.UUID) -> AsyncIterator[None]:
-        """Close the record of a run that ends early, and let only our own errors leave."""
+    async def _settling(self, run_id: uuid.UUID, *, is_reader: bool = False) -> AsyncIterator[None]:
+        """Close the record of a run that ends early, and let only our own errors leave.
+
+        Closing the assistant cancels the task that runs in here, unless it only reads what
+        another one makes.
+        """
+        if self._is_closing:
+            raise ClosedError(_CLOSED)
+        task = None if is_reader else asyncio.current_task()
+        self._working |= {task} if task else set()
         try:
             yield
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, its record is closed first
             await asyncio.to_thread(self._close_run, run_id, error)
-            known = explain(error, str(run_id), threads=self.settings.checkpoints_path)
-            raise known from error
+            known = await asyncio.to_thread(self._explain, error, str(run_id))
+            # A fault of ours keeps its cause; another's words may quote the prompt.
+            raise known from (error if type(known) is AssistantError else None)
         except BaseException as stop:
             await asyncio.shield(asyncio.to_thread(self._close_run, run_id, stop))
+            if self._is_closing and isinstance(stop, asyncio.CancelledError):
+                raise ClosedError(_CLOSED, run_id=str(run_id)) from None
             raise
+        finally:
+            self._working -= {task}
+
+    def _explain(self, error: Exception, run_id: str) -> AssistantError:
+        known = explain(error, threads=self.settings.checkpoints_path)
+        with suppress(StorageError):  # which is then what the error is about anyway
+            known.run_id = run_id if self.stores.runs.get(run_id) else None
+        return known
 
     def _close_run(self, run_id: uuid.UUID, error: BaseException) -> None:
         if self._tracer is not None:

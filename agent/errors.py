@@ -9,8 +9,10 @@ AssistantError
 ├── ModelError            502, 1   the model's server failed or could not be reached
 │   ├── ModelBusyError        503, 1   it takes no more requests now
 │   ├── ModelTimeoutError     504, 1   it did not answer in time
-│   └── ModelIncompleteError  502, 1   it broke off before the end of its answer
+│   ├── ModelIncompleteError  502, 1   it broke off before the end of its answer
+│   └── ModelDeclinedError    502, 1   it would not answer
 ├── DraftError            502, 1   the model's drafts failed their checks; the last one is kept
+├── ClosedError           503, 1   the service is being stopped
 └── StorageError          503, 1   a store cannot be read or written
 
 Errors of the lower floors are translated here by `translate`; their texts are ours to show.
@@ -102,6 +104,12 @@ class ModelIncompleteError(ModelError):
     code = "model_incomplete"
 
 
+class ModelDeclinedError(ModelError):
+    """The model would not answer."""
+
+    code = "model_declined"
+
+
 class DraftError(AssistantError):
     """The model's drafts failed their checks; the last one is kept."""
 
@@ -114,6 +122,13 @@ class DraftError(AssistantError):
         super().__init__(message, run_id=run_id)
         self.findings = findings
         self.draft = draft
+
+
+class ClosedError(AssistantError):
+    """The service is being stopped."""
+
+    code = "closed"
+    status = 503
 
 
 class StorageError(AssistantError):

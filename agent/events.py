@@ -14,14 +14,16 @@ from agent.answer import NOTICE, Answer, QuotedSource
 from agent.requests import Request
 from graphs.calls import clean
 from graphs.citations import CitationStream
+from retrieval import Source
 
 EventName = Literal[
     "metadata", "sources", "token", "reset", "plan", "code", "usage", "done", "error"
 ]
-STREAM_MODES: tuple[Literal["updates", "messages", "values"], ...] = (
+STREAM_MODES: tuple[Literal["updates", "messages", "values", "custom"], ...] = (
     "updates",
     "messages",
     "values",
+    "custom",
 )
 """What `EventReader` has to be given of LangGraph's stream."""
 
@@ -40,7 +42,8 @@ class EventReader:
     def __init__(self) -> None:
         self.values: dict[str, Any] = {}
         """The graph's state after the last step."""
-        self._known: set[int] = set()
+        self._known: set[int] | None = None
+        """The numbers of the sources that the model was given, once it was."""
         self._attempt = 0
         self._has_shown = False
         self._text = CitationStream(known=set())
@@ -51,19 +54,22 @@ class EventReader:
             self.values = dict(part)
         elif mode == "messages":
             yield from self._read_chunk(*part)
-        elif "retrieve" in part:
-            sources = part["retrieve"]["sources"]
-            self._known = {source["number"] for source in sources}
-            yield Event("sources", [_quoted(source) for source in sources])
+        elif mode == "custom":
+            yield from self._read_sources(part["sources"])
         elif "chat" in part:
             yield from self._show(self._text.end())
+
+    def _read_sources(self, sources: list[Source]) -> Iterator[Event]:
+        if self._known is None:  # a repair round is given the same ones
+            self._known = {source["number"] for source in sources}
+            yield Event("sources", [_quoted(source) for source in sources])
 
     def _read_chunk(self, chunk: Any, metadata: dict[str, Any]) -> Iterator[Event]:
         if not isinstance(chunk, AIMessageChunk) or metadata.get("task_type") != "chat_answer":
             return
         if (attempt := metadata.get("attempt", 1)) != self._attempt:
             self._attempt = attempt
-            self._text = CitationStream(known=self._known)
+            self._text = CitationStream(known=self._known or set())
             if self._has_shown:
                 self._has_shown = False
                 yield Event("reset", {"attempt": attempt})
@@ -99,5 +105,5 @@ def closing_events(answer: Answer) -> Iterator[Event]:
     yield Event("done", whole)
 
 
-def _quoted(source: Any) -> dict[str, Any]:
+def _quoted(source: Source) -> dict[str, Any]:
     return QuotedSource.model_validate(source).model_dump(mode="json")

@@ -46,11 +46,9 @@ def conclude(request: Request, values: dict[str, Any], stores: Stores) -> Answer
     )
 
 
-def explain(error: Exception, run_id: str, *, threads: Path) -> AssistantError:
+def explain(error: Exception, *, threads: Path) -> AssistantError:
     """Return the error that leaves in place of another."""
-    if isinstance(error, sqlite3.Error):
-        error = threads_unusable(threads)
-    return translate(error, run_id=run_id)
+    return threads_unusable(threads) if isinstance(error, sqlite3.Error) else translate(error)
 
 
 def _keep_plan(request: Request, values: dict[str, Any], stores: Stores) -> str:

@@ -7,7 +7,7 @@ from langchain_core.messages import AIMessage
 from graphs.calls import call_config, clean, served_by, was_cut
 from graphs.citations import cited_numbers, drop_citations
 from graphs.context import Context, Services
-from graphs.grounding import format_assignment, format_sources
+from graphs.grounding import announce, format_assignment, format_sources
 from graphs.state import State, StateUpdate
 from graphs.window import fit
 from prompts import RenderedPrompt
@@ -35,6 +35,7 @@ async def answer(state: State, context: Context, *, services: Services) -> State
     config = call_config(
         choice, prompt, "chat_answer", prompt_type="chat", left_out=fitted.left_out
     )
+    announce(fitted.sources)
     reply = (await choice.ask(fitted.messages, config)).message
     known = {source["number"] for source in fitted.sources}
     text = drop_citations(clean(reply.text), known=known)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from graphs.calls import TaskType, call_config, clean, served_by, was_cut
 from graphs.context import ChosenModel, Reply, Services
 from graphs.errors import RequestTooLongError
+from graphs.grounding import announce
 from graphs.state import PromptType, State, StateUpdate
 from graphs.window import fit
 from prompts import Prompt, RenderedPrompt
@@ -58,6 +59,7 @@ async def write_draft(
         prompt_type=order.prompt_type,
         left_out=fitted.left_out,
     )
+    announce(fitted.sources)
     draft, reply = await ask_for(order.schema, choice, fitted.messages, config)
     return {
         "draft": draft.model_dump() if draft else None,

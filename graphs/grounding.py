@@ -3,12 +3,19 @@
 import re
 from collections.abc import Sequence
 
+from langgraph.config import get_stream_writer
+
 from graphs.state import Assignment
 from retrieval import Source
 
 NO_DOCUMENTS = "(no past assignment fits)"
 NO_ASSIGNMENT = "No assignment is known."
 _ENTRY_HEADING = re.compile(r"^### \[", re.M)
+
+
+def announce(sources: Sequence[Source]) -> None:
+    """Tell whoever streams the run which sources a model is about to be given."""
+    get_stream_writer()({"sources": list(sources)})
 
 
 def format_sources(sources: Sequence[Source]) -> str:

@@ -1,6 +1,7 @@
 """`POST /ask`: one call for a plan, an answer or code, whole or as it is written."""
 
 import asyncio
+import re
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
@@ -67,7 +68,7 @@ async def ask(wanted: Ask, request: Request, assistant: OpenAssistant) -> Answer
     With `Accept: text/event-stream` it comes as events.
     """
     message, options = wanted.message, wanted.options()
-    if EVENT_STREAM not in request.headers.get("accept", ""):
+    if not _wants_events(request):
         return await _while_connected(request, assistant.ask(message, **options))
     if "last-event-id" in request.headers:
         raise InputError(
@@ -75,6 +76,15 @@ async def ask(wanted: Ask, request: Request, assistant: OpenAssistant) -> Answer
             "Ask again without this header."
         )
     return await start_stream(assistant.stream(message, **options))
+
+
+def _wants_events(request: Request) -> bool:
+    """Say whether the client takes an event stream; `q=0` says that it does not."""
+    for one in ",".join(request.headers.getlist("accept")).split(","):
+        media, *parameters = (part.strip().lower() for part in one.split(";"))
+        if media == EVENT_STREAM:
+            return not any(re.fullmatch(r"q=0(\.0*)?", given) for given in parameters)
+    return False
 
 
 async def _while_connected(request: Request, work: Coroutine[Any, Any, Answer]) -> Answer:

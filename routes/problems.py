@@ -64,7 +64,9 @@ async def refuse(_: Request, error: Exception) -> JSONResponse:
         return _problem(422, "invalid_input", f"{place}: {_SENTENCES.get(first['type'], _WRONG)}")
     status = error.status_code if isinstance(error, HTTPException) else 500
     phrase = HTTPStatus(status).phrase if status != CLIENT_LEFT else "The client left"
-    return _problem(status, "http", phrase)
+    answer = _problem(status, "http", phrase)
+    answer.headers.update(getattr(error, "headers", None) or {})
+    return answer
 
 
 async def fail(_: Request, error: Exception) -> JSONResponse:

@@ -127,9 +127,8 @@ def test_heart_beats_when_the_model_is_silent(
         client.stream("POST", "/ask", json=QUESTION, headers=AS_EVENTS) as response,
     ):
         events = events_of(response.iter_lines())
-        seen = [next(events)[1] for _ in range(5)]
-    assert seen[:2] == ["metadata", "sources"]
-    assert ":" in seen
+        seen = [next(events)[1] for _ in range(8)]
+    assert [name for name in seen if name != ":"] == ["metadata", "sources"]
 
 
 def leave_after(client: httpx.Client, tokens: int, provider: OpenAIServer) -> tuple[str, float]:
@@ -192,3 +191,23 @@ def test_call_stops_every_time_when_a_hundred_readers_leave(
     heard, settled = check_departures(tmp_path, monkeypatch, [(0, 1, 5)[n % 3] for n in range(100)])
     assert heard < 1
     assert settled < 2
+
+
+@pytest.mark.parametrize(
+    ("accept", "is_stream"),
+    [
+        ("text/event-stream", True),
+        ("TEXT/Event-Stream; q=0.9, application/json", True),
+        ("application/json, text/event-stream", True),
+        ("text/event-stream;q=0, */*", False),
+        ("*/*", False),
+        ("", False),
+    ],
+)
+def test_form_is_what_the_client_takes_when_it_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, accept: str, *, is_stream: bool
+) -> None:
+    """JSON unless events are named."""
+    with door_to(OpenAIServer(WORDS), tmp_path, monkeypatch) as (client, _):
+        response = client.post("/ask", json=QUESTION, headers={"accept": accept})
+    assert response.headers["content-type"].startswith("text/event-stream") == is_stream

@@ -5,19 +5,20 @@ only tools. It knows requests and replies, nothing of what the JSON is for.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
-from langchain_core.messages import AnyMessage, SystemMessage
+from langchain_core.messages import AIMessage, AnyMessage, SystemMessage
 from langchain_core.runnables import Runnable
-from langchain_core.utils.json import parse_json_markdown
 
-from graphs.calls import written_by
+from graphs.calls import was_cut, written_by
 from graphs.context import Reply
 
 Format = Literal["json_schema", "json_object", "tools", "native"]
 """`native` leaves the choice to the model's LangChain integration."""
+_FENCED = re.compile(r"```(?:json)?[ \t]*\n(?P<inside>.*)```", re.S)
 
 
 class JsonFormats:
@@ -25,18 +26,17 @@ class JsonFormats:
 
     def __init__(self, formats: Sequence[Format]) -> None:
         self._formats = tuple(formats)
+        self._suspected: Format | None = None
 
-    @property
-    def is_settled(self) -> bool:
-        """Whether it is known which format the model takes."""
-        return len(self._formats) == 1
+    def to_try(self) -> tuple[Format, ...]:
+        """Return what to ask in, in this order; what others find out meanwhile changes nothing."""
+        return self._formats
 
-    def __iter__(self) -> Iterator[Format]:
-        return iter(self._formats)
-
-    def settle(self, worked: Format) -> None:
-        """Keep to a format from now on."""
-        self._formats = (worked,)
+    def settle(self, worked: Format, *, is_certain: bool) -> None:
+        """Keep to a format from now on, or from the second time on where a fault led to it."""
+        if is_certain or self._suspected == worked:
+            self._formats = (worked,)
+        self._suspected = worked
 
 
 def bind_schema(
@@ -74,13 +74,21 @@ def say_schema(
     return [SystemMessage(wording), *messages]
 
 
-def read_reply(out: Any) -> Reply:
-    """Return the JSON of a reply, from its tool call or its text."""
+def read_words(message: AIMessage) -> Reply:
+    """Return a reply in words."""
+    return Reply(message, message.text)
+
+
+def read_json(out: Any) -> Reply:
+    """Return the JSON of a reply, from its tool call or its text; half a JSON is none."""
     if isinstance(out, Mapping):
-        message, parsed = out["raw"], out["parsed"]
-        return Reply(message, written_by(message), parsed)
+        message, value = out["raw"], out["parsed"]
+        return Reply(message, written_by(message), value)
     text = written_by(out)
+    if was_cut(out):
+        return Reply(out, text)
+    fenced = _FENCED.fullmatch(text.strip())
     try:
-        return Reply(out, text, parse_json_markdown(text))
-    except ValueError:
+        return Reply(out, text, json.loads(fenced["inside"] if fenced else text))
+    except (ValueError, RecursionError):
         return Reply(out, text)

@@ -5,7 +5,7 @@ client raises is turned into our errors here, without its words, which may quote
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +17,6 @@ from tenacity import (
     AsyncRetrying,
     RetryCallState,
     retry_if_exception,
-    stop_after_attempt,
-    stop_any,
     stop_before_delay,
     wait_exponential_jitter,
 )
@@ -26,12 +24,13 @@ from tenacity import (
 from agent.errors import (
     AssistantError,
     ModelBusyError,
+    ModelDeclinedError,
     ModelError,
     ModelIncompleteError,
     ModelTimeoutError,
     TooLargeError,
 )
-from agent.models.formats import JsonFormats, bind_schema, read_reply, say_schema
+from agent.models.formats import JsonFormats, bind_schema, read_json, read_words, say_schema
 from graphs.calls import finish_reason
 from graphs.context import Reply
 
@@ -41,12 +40,18 @@ if TYPE_CHECKING:
 _BACKOFF = wait_exponential_jitter(multiplier=0.5, max=8)
 _REFUSALS = (400, 404, 415, 422)
 """What servers answer to a format that they do not know; others fail with 500, every time."""
+_DECLINED = ("content_filter", "refusal", "SAFETY")
+"""Reasons for an end that is no answer."""
 _NO_MONEY = "insufficient_quota"
 _DOCTOR = "Run 'assist doctor' to see what is configured."
 
 
+class DeclinedError(Exception):
+    """The model, or a filter behind it, would not answer."""
+
+
 class CutShortError(Exception):
-    """A stream ended without a word on why, so the answer is not whole."""
+    """A reply ended without a word on why, or is empty, so it is no answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,67 +85,97 @@ class ServedModel:
         """
         try:
             async with asyncio.timeout(self.deadline):
+                tries = _Tries(self.retries, self.deadline)
                 if schema is None:
-                    return await self._insist(self.model, messages, config)
-                return await self._ask_for_json(messages, config, schema)
-        except Exception as error:
-            raise self._explain(error) from error
+                    return await tries.make(self.model, messages, config, read_words)
+                return await self._ask_for_json(messages, config, schema, tries)
+        except AssistantError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a provider's client may raise
+            known = self._explain(error)
+        raise known  # without the client's own error, whose words may quote the prompt
 
     async def _ask_for_json(
-        self, messages: Sequence[AnyMessage], config: RunnableConfig, schema: Mapping[str, Any]
+        self,
+        messages: Sequence[AnyMessage],
+        config: RunnableConfig,
+        schema: Mapping[str, Any],
+        tries: "_Tries",
     ) -> Reply:
-        refused: Exception | None = None
-        for asked in self.formats:
+        *others, last = formats = self.formats.to_try()
+        is_certain = True
+        for asked in formats:
             bound = bind_schema(self.model, schema, asked)
             said = say_schema(messages, schema, asked)
             try:
-                reply = await self._insist(bound, said, config)
+                reply = await tries.make(bound, said, config, read_json)
             except Exception as error:
-                if self.formats.is_settled or not _refuses_format(error):
+                if asked == last or not _refuses_format(error):
                     raise
-                refused = error
+                is_certain = is_certain and _says_so(error)
             else:
-                if reply.value is not None:
-                    self.formats.settle(asked)
+                if others and reply.value is not None:
+                    self.formats.settle(asked, is_certain=is_certain)
                 return reply
-        raise refused or CutShortError
-
-    async def _insist(
-        self,
-        runnable: "Runnable[Any, Any]",
-        messages: Sequence[AnyMessage],
-        config: RunnableConfig,
-    ) -> Reply:
-        tries = AsyncRetrying(
-            retry=retry_if_exception(_is_passing),
-            stop=stop_any(stop_after_attempt(1 + self.retries), stop_before_delay(self.deadline)),
-            wait=_pause,
-            reraise=True,
-        )
-        async for attempt in tries:
-            with attempt:
-                number = attempt.retry_state.attempt_number
-                return await _try(runnable, messages, _numbered(config, number))
-        raise CutShortError  # not reached: the last try returns or raises
+        raise CutShortError  # not reached: the last format answers or raises
 
     def _explain(self, error: Exception) -> AssistantError:
         """Return the error that may leave: what failed and what to do, in our own words."""
-        if isinstance(error, AssistantError):
-            return error
         kind, words = _ours(error)
         return kind(f"The model {self.name} {words.format(seconds=self.deadline)}")
 
 
+class _Tries:
+    """The tries of one call: so many again, whatever they are spent on."""
+
+    def __init__(self, retries: int, deadline: float) -> None:
+        self._left = retries
+        self._deadline = deadline
+
+    async def make(
+        self,
+        runnable: "Runnable[Any, Any]",
+        messages: Sequence[AnyMessage],
+        config: RunnableConfig,
+        read: Callable[[Any], Reply],
+    ) -> Reply:
+        """Try, and again as long as it may help and there is a try left."""
+        insistence = AsyncRetrying(
+            retry=retry_if_exception(_is_passing),
+            stop=self._is_over,
+            wait=_pause,
+            before_sleep=self._spend,
+            reraise=True,
+        )
+        async for attempt in insistence:
+            with attempt:
+                number = attempt.retry_state.attempt_number
+                return await _try(runnable, messages, _numbered(config, number), read)
+        raise CutShortError  # not reached: the last try returns or raises
+
+    def _is_over(self, state: RetryCallState) -> bool:
+        return self._left < 1 or stop_before_delay(self._deadline)(state)
+
+    def _spend(self, _: RetryCallState) -> None:
+        self._left -= 1
+
+
 async def _try(
-    runnable: "Runnable[Any, Any]", messages: Sequence[AnyMessage], config: RunnableConfig
+    runnable: "Runnable[Any, Any]",
+    messages: Sequence[AnyMessage],
+    config: RunnableConfig,
+    read: Callable[[Any], Reply],
 ) -> Reply:
     try:
-        reply = read_reply(await runnable.ainvoke(list(messages), config))
+        reply = read(await runnable.ainvoke(list(messages), config))
     except ValueError as error:
         if "No generation" in str(error):  # LangChain's word for a stream without a single chunk
             raise CutShortError from error
         raise
-    if finish_reason(reply.message) is None:
+    reason = finish_reason(reply.message)
+    if reason in _DECLINED or reply.message.additional_kwargs.get("refusal"):
+        raise DeclinedError
+    if reason is None or not reply.text:
         raise CutShortError
     return reply
 
@@ -153,16 +188,25 @@ def _is_passing(error: BaseException) -> bool:
     """Say whether the same request may succeed a moment later."""
     if getattr(error, "code", None) == _NO_MONEY:
         return False
-    if isinstance(error, CutShortError | TimeoutError):
+    if isinstance(error, CutShortError | TimeoutError) or _came_in_the_stream(error):
         return True
     return bool(getattr(error, "is_retryable", False))
+
+
+def _came_in_the_stream(error: BaseException) -> bool:
+    """Say whether OpenAI's client was sent an error in place of the next chunk."""
+    kind = type(error)
+    return kind.__name__ == "APIError" and kind.__module__.startswith("openai")
+
+
+def _says_so(error: BaseException) -> bool:
+    return getattr(error, "status_code", None) in _REFUSALS
 
 
 def _refuses_format(error: BaseException) -> bool:
     if isinstance(error, provider.ContextOverflowError):
         return False
-    status = getattr(error, "status_code", None)
-    return status in _REFUSALS or isinstance(error, provider.ModelAPIError)
+    return _says_so(error) or isinstance(error, provider.ModelAPIError)
 
 
 def _pause(state: RetryCallState) -> float:
@@ -170,9 +214,10 @@ def _pause(state: RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome else None
     headers = getattr(getattr(error, "response", None), "headers", {})
     try:
-        return max(0.0, float(headers["retry-after"]))
+        asked = float(headers["retry-after"])
     except (KeyError, ValueError):
-        return _BACKOFF(state)
+        asked = 0.0
+    return asked if asked > 0 else _BACKOFF(state)
 
 
 _KINDS: Sequence[tuple[type[BaseException], type[AssistantError], str]] = (
@@ -202,6 +247,11 @@ _KINDS: Sequence[tuple[type[BaseException], type[AssistantError], str]] = (
         provider.ModelAPIError,
         ModelError,
         "failed on its server's side. Try again, or choose another model.",
+    ),
+    (
+        DeclinedError,
+        ModelDeclinedError,
+        "declined to answer this. Say it in other words, or ask your teacher.",
     ),
     (
         CutShortError,

@@ -7,7 +7,7 @@ It knows consent and prices by the two functions it is given.
 import asyncio
 import threading
 import time
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -24,7 +24,7 @@ from agent.recording.run_store import RunStore, Status
 from graphs.calls import finish_reason, written_by
 
 _PARAMETERS = ("temperature", "top_p", "max_tokens", "max_completion_tokens", "seed", "stop")
-_REMEMBERED = 1_000
+_REMEMBERED = 10_000
 _CANCELLED = (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt)
 
 
@@ -65,8 +65,9 @@ class RecordingHandler(BaseCallbackHandler):
         self._open: dict[UUID, _OpenRun] = {}
         self._people: dict[UUID, str] = {}
         """Whose an open root is, where it is not the default person's."""
-        self._ended: deque[UUID] = deque(maxlen=_REMEMBERED)
-        """The roots that ended last; a start that was on its way meanwhile is closed at once."""
+        self._ended: OrderedDict[UUID, UUID] = OrderedDict()
+        """The runs that ended with their roots lately, and these; a start that was on its way
+        meanwhile is closed at once."""
 
     def on_chain_start(
         self,
@@ -86,13 +87,17 @@ class RecordingHandler(BaseCallbackHandler):
             self._start_root(name, run_id, parent_run_id, metadata or {})
 
     def on_chain_end(self, outputs: Any, *, run_id: UUID, **_: Any) -> None:
-        """Settle the root, and name the request's category where it came late."""
+        """Settle the root, and name the request's category where it came late.
+
+        A root that `begin` opened is settled by `end`: there is more to do for it.
+        """
         if self._leave(run_id) != run_id:
             return
         kind = outputs.get("prompt_type") if isinstance(outputs, Mapping) else None
         if kind:
             self._store.complete(str(run_id), prompt_type=kind)
-        self._end_root(run_id, "done", None)
+        if run_id not in self._people:
+            self._end_root(run_id, "done", None)
 
     def on_chain_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:
         """Settle the root, and whatever a cancelled call left open below it."""
@@ -108,6 +113,10 @@ class RecordingHandler(BaseCallbackHandler):
         self._people[run_id] = user_id
         self._enter(run_id, None)
         self._start_root(name, run_id, None, metadata)
+
+    def end(self, run_id: UUID) -> None:
+        """Settle a root that `begin` opened, once its answer is made."""
+        self._end_root(run_id, "done", None)
 
     def person_of(self, root: UUID) -> str:
         """Return whose a root is."""
@@ -129,7 +138,10 @@ class RecordingHandler(BaseCallbackHandler):
         **kwargs: Any,
     ) -> None:
         """Open a model call's row, before the provider is asked."""
-        prompt = _storable(flatten(messages[0])) if messages else ""
+
+        def prompt() -> str:
+            return _storable(flatten(messages[0])) if messages else ""
+
         self._start_llm(run_id, parent_run_id, metadata or {}, kwargs, prompt)
 
     def on_llm_start(
@@ -143,9 +155,11 @@ class RecordingHandler(BaseCallbackHandler):
         **kwargs: Any,
     ) -> None:
         """Open the row of a text model's call."""
-        self._start_llm(
-            run_id, parent_run_id, metadata or {}, kwargs, _storable("\n\n".join(prompts))
-        )
+
+        def prompt() -> str:
+            return _storable("\n\n".join(prompts))
+
+        self._start_llm(run_id, parent_run_id, metadata or {}, kwargs, prompt)
 
     def on_llm_new_token(
         self, token: str | list[str | dict[str, Any]], *, run_id: UUID, **_: Any
@@ -180,7 +194,7 @@ class RecordingHandler(BaseCallbackHandler):
         parent_run_id: UUID | None,
         metadata: dict[str, Any],
         kwargs: dict[str, Any],
-        prompt: str,
+        prompt: Callable[[], str],
     ) -> None:
         root = self._enter(run_id, parent_run_id)
         provider = str(metadata.get("ls_provider") or "")
@@ -208,7 +222,7 @@ class RecordingHandler(BaseCallbackHandler):
                     if (value := parameters.get(name)) is not None
                 },
                 "content": "kept" if keeps_text else "no consent",
-                "prompt": prompt if keeps_text else None,
+                "prompt": prompt() if keeps_text else None,
             }
         )
         self._close_if_late(root)
@@ -216,7 +230,9 @@ class RecordingHandler(BaseCallbackHandler):
     def _enter(self, run_id: UUID, parent_run_id: UUID | None) -> UUID:
         """Remember a run and return its root: itself, unless its parent is one of ours."""
         with self._lock:
-            root = self._traces.get(parent_run_id, run_id) if parent_run_id else run_id
+            root = run_id
+            if parent_run_id:
+                root = self._traces.get(parent_run_id) or self._ended.get(parent_run_id, run_id)
             self._traces[run_id] = root
             return root
 
@@ -271,7 +287,7 @@ class RecordingHandler(BaseCallbackHandler):
         usage = message.usage_metadata if message else None
         details = message.response_metadata if message else {}
         reason = finish_reason(message) if message else None
-        if run.first_token_ms is not None and status == "done" and reason is None:
+        if message is not None and status == "done" and reason is None:
             status, error = "incomplete", "no finish reason"
         elif run.first_token_ms is not None and status == "error":
             status = "incomplete"
@@ -305,10 +321,12 @@ class RecordingHandler(BaseCallbackHandler):
     def _end_root(self, root: UUID, status: Status, error: str | None) -> None:
         """Settle a root and what is open below it; an end below needs no row of its own."""
         with self._lock:
-            self._ended.append(root)
             below = [run_id for run_id, owner in self._traces.items() if owner == root]
             for run_id in below:
                 del self._traces[run_id]
+            self._ended.update(dict.fromkeys([root, *below], root))
+            while len(self._ended) > _REMEMBERED:
+                self._ended.popitem(last=False)
             self._people.pop(root, None)
         for run_id in below:
             self._settle_llm(run_id, "cancelled" if status == "done" else status, None, error)

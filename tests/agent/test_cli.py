@@ -115,7 +115,7 @@ def test_answer_is_printed_when_asked(assist: Assist, note: Path) -> None:
     answer = assist("ask", "How do I count words in Python?", "--json").json
     assert answer["ai_generated"] is True
     shown = assist("ask", "And then?", "--thread", answer["thread_id"]).out
-    assert f"thread     {answer['thread_id']}" in shown
+    assert f"thread {answer['thread_id']}" in shown
     assert "AI-generated" in shown
     assert "cost $0.000000" in shown
 

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from agent.assistant import Assistant, AsyncAssistant
-from agent.errors import AssistantError, InputError
+from agent.errors import AssistantError, ClosedError, DraftError, InputError
 from agent.events import Event
 from agent.recording.run_store import Run
 from agent.settings import Settings
+from agent.stores import Stores
 from tests.agent.test_assistant import BRIEF
 from tests.agent.test_providers import connected
 from tests.graphs.test_build import CODE, PLAN
@@ -203,3 +204,72 @@ def test_stream_raises_what_ask_raises_when_the_model_fails(
             root, (call,) = rows(assistant, run_id)
     assert caught.value.run_id == run_id
     assert (root.status, call.status) == ("error", "error")
+
+
+def test_text_equals_the_answer_when_the_window_drops_a_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only what the model was given is announced, and only that can be cited, also on the way."""
+    text = "Count with a dict [1] [2] [3] [4]."
+    with running(OpenAIServer(text).app) as base:
+        settings = connected(tmp_path, monkeypatch, base, model_window=2_000)
+        with Assistant(settings) as assistant:
+            for number in range(4):
+                note = tmp_path / f"count-{number}.md"
+                note.write_text(
+                    f"# Counting {number}\n\n" + f"Count words in Python {number}. " * 90
+                )
+                assistant.knowledge.add(note)
+            events = list(assistant.stream("How do I count words in Python?"))
+    (announced,) = [event.data for event in events if event.name == "sources"]
+    assert 0 < len(announced) < 4
+    assert text_of(events) == events[-1].data["text"] != text
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+def test_root_is_settled_last_when_a_draft_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, streamed: bool
+) -> None:
+    """A request that ends in an error is not recorded as done."""
+    with running(OpenAIServer("Sorry, no.").app) as base:
+        settings = connected(tmp_path, monkeypatch, base)
+        with Assistant(settings) as assistant:
+            ask = (lambda *a, **k: list(assistant.stream(*a, **k))) if streamed else assistant.ask
+            with pytest.raises(DraftError) as caught:
+                ask(BRIEF, prompt_type="planning")
+            root, calls = rows(assistant, str(caught.value.run_id))
+    assert (root.status, root.error) == ("error", "DraftError")
+    assert {call.status for call in calls} == {"done"}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("streamed", [True, False])
+async def test_request_is_settled_when_the_assistant_is_closed_under_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, streamed: bool
+) -> None:
+    """Its caller is told so, its provider's call ends, and nothing new begins."""
+    provider = OpenAIServer(WORDS, hang=True)
+    with running(provider.app) as base:
+        settings = await asyncio.to_thread(connected, tmp_path, monkeypatch, base)
+
+        async def ask(assistant: AsyncAssistant) -> None:
+            if streamed:
+                _ = [event async for event in assistant.stream(QUESTION)]
+            else:
+                await assistant.ask(QUESTION)
+
+        async with AsyncAssistant(settings) as assistant:
+            asking = asyncio.create_task(ask(assistant))
+            while not provider.open_calls:  # noqa: ASYNC110 - the server is in another thread
+                await asyncio.sleep(0.01)
+        with pytest.raises(ClosedError) as caught:
+            await asking
+        with pytest.raises(ClosedError):
+            await ask(assistant)
+    stores = await asyncio.to_thread(Stores.open, settings)
+    (call,) = await asyncio.to_thread(stores.runs.latest, None)
+    root = await asyncio.to_thread(stores.runs.get, str(caught.value.run_id))
+    await asyncio.to_thread(stores.close)
+    assert root is not None
+    assert (root.status, call.status) == ("cancelled", "cancelled")
+    assert provider.open_calls == 0

@@ -117,9 +117,9 @@ def check_draft(settings: Settings, message: str, kind: Any, expected: str) -> N
         formats = assistant.models.choose("planning").formats
     assert runs[-1].status == "done"
     assert kind != "auto" or runs[0].task_type == "routing"
-    assert formats.is_settled
+    assert len(formats.to_try()) == 1
     if is_openai(settings.openai_base_url):
-        assert list(formats) == [expected]
+        assert formats.to_try() == (expected,)
         assert [run.status for run in runs] == ["done"] * len(runs)
     for run in runs:
         check_cost(run, settings)

@@ -77,7 +77,7 @@ def test_window_is_the_setting_when_the_server_is_not_openai() -> None:
 def test_format_fits_the_model_when_it_is_openais(model: str, formats: list[str]) -> None:
     """The old models know tools alone; for the others tools are the second choice."""
     catalogue = ModelCatalogue(Settings(strong_model=model, openai_api_key=SecretStr("sk-test")))
-    assert list(catalogue.choose("planning").formats) == formats
+    assert list(catalogue.choose("planning").formats.to_try()) == formats
 
 
 def test_specification_pair_serves_when_the_preset_is_chosen() -> None:

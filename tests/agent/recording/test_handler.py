@@ -227,6 +227,24 @@ async def test_no_run_stays_open_when_cancelled_while_its_start_is_written(
     assert {run.status for run in await asyncio.to_thread(all_runs, database)} == {"cancelled"}
 
 
+def test_late_call_belongs_to_its_root_when_its_node_has_ended(
+    database: Database, store: RunStore
+) -> None:
+    """A thread may be slow to tell of a start; by then node and root are gone."""
+    handler = handler_for(store)
+    root, node, call = uuid4(), uuid4(), uuid4()
+    handler.begin(root, name="assistant", user_id="u1", metadata={})
+    handler.on_chain_start(None, {}, run_id=root)
+    handler.on_chain_start(None, {}, run_id=node, parent_run_id=root)
+    handler.close(root, asyncio.CancelledError())
+    handler.on_chat_model_start(None, [[HumanMessage("hi")]], run_id=call, parent_run_id=node)
+    runs = all_runs(database)
+    assert {run.trace_id for run in runs} == {str(root)}
+    assert [run.status for run in runs] == ["cancelled", "cancelled"]
+    assert not handler._traces
+    assert not handler._open
+
+
 def test_graph_has_its_own_root_when_it_runs_inside_a_chain(
     database: Database, store: RunStore
 ) -> None:
