@@ -5,6 +5,8 @@ AssistantError
 │   ├── TooLargeError     413, 2   the text is larger than this service or model reads
 │   ├── NotFoundError     404, 2   the id names nothing of the caller's
 │   └── NotIndexedError   409, 2   there are no past assignments to look in
+├── UnauthenticatedError  401, 2   no valid key came with the request
+├── ForbiddenError        403, 2   the caller's role, courses or reason do not allow it
 ├── SettingsError         500, 2   the configuration is wrong
 ├── ModelError            502, 1   the model's server failed or could not be reached
 │   ├── ModelBusyError        503, 1   it takes no more requests now
@@ -68,6 +70,22 @@ class NotIndexedError(InputError):
 
     code = "not_indexed"
     status = 409
+
+
+class UnauthenticatedError(AssistantError):
+    """No valid key came with the request."""
+
+    code = "unauthenticated"
+    status = 401
+    exit_code = 2
+
+
+class ForbiddenError(AssistantError):
+    """The caller's role, courses or reason do not allow it."""
+
+    code = "forbidden"
+    status = 403
+    exit_code = 2
 
 
 class SettingsError(AssistantError):

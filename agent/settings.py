@@ -2,6 +2,7 @@
 
 import os
 from difflib import get_close_matches
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal
 
@@ -36,6 +37,18 @@ class Settings(BaseSettings):
     database_url: str = Field(
         default="",
         description="SQLAlchemy URL of the records; empty: SQLite in the data directory.",
+    )
+    auth: Literal["local", "keys"] = Field(
+        default="local",
+        description="`local`: one person on this machine; `keys`: whoever holds an API key.",
+    )
+    allowed_hosts: str = Field(
+        default="",
+        description="Names the server answers to, comma-separated; empty: this machine's own "
+        "with `local`, any with `keys`.",
+    )
+    courses_dir: Path | None = Field(
+        default=None, description="Where the courses' files lie; empty: in the data directory."
     )
     strong_model: str = Field(
         default="",
@@ -131,6 +144,23 @@ def load_settings(**given: Any) -> Settings:
         raise SettingsError(
             f"{name}: {first['msg']}. Run 'assist doctor' for all settings."
         ) from None
+
+
+def check_host(settings: Settings, host: str) -> None:
+    """Refuse to serve whoever reaches this machine where nobody is asked who they are.
+
+    Raises:
+        SettingsError: the address is not this machine's own, and there are no keys.
+    """
+    try:
+        is_own = host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        is_own = False
+    if settings.auth == "local" and not is_own:
+        raise SettingsError(
+            f"With ASSIST_AUTH=local everybody who reaches {host!r} would be the one local person. "
+            "Listen on 127.0.0.1, or set ASSIST_AUTH=keys and make keys: assist keys create"
+        )
 
 
 def variable_name(field_name: str) -> str:

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from agent.cli import index, records, requests, service
+from agent.cli import audit, courses, index, keys, records, requests, service
 
 app = typer.Typer(
     help="Plans, answers and code for programming assignments, grounded in past ones.",
@@ -20,6 +20,9 @@ app.add_typer(index.app, name="index")
 app.add_typer(records.logs, name="logs")
 app.add_typer(records.report, name="report")
 app.add_typer(records.consent, name="consent")
+app.add_typer(courses.app, name="course")
+app.add_typer(keys.app, name="keys")
+app.add_typer(audit.app, name="audit")
 
 
 def main() -> None:

@@ -22,10 +22,14 @@ consent = typer.Typer(help="Whether the text of your requests is recorded.")
 def logs_list(limit: Annotated[int, typer.Option(min=1)] = 20, *, as_json: AsJson = False) -> None:
     """List the newest model calls."""
     from agent.display import make_console, render_runs
+    from agent.insight.interactions import note_reading
+    from agent.privacy.access import local_caller
     from agent.recording.export import as_interaction
 
     with open_stores() as stores:
         runs = stores.runs.latest(limit)
+        if as_json:
+            note_reading(stores, local_caller(stores.user_id), runs, door="terminal")
     if as_json:
         print_json([as_interaction(run) for run in runs])
     else:
@@ -36,11 +40,14 @@ def logs_list(limit: Annotated[int, typer.Option(min=1)] = 20, *, as_json: AsJso
 def logs_show(run_id: str) -> None:
     """Show one model call, or every call of a request, as JSON."""
     from agent.errors import NotFoundError
+    from agent.insight.interactions import note_reading
+    from agent.privacy.access import local_caller
     from agent.recording.export import as_interaction
 
     with open_stores() as stores:
         one = stores.runs.get(run_id)
         runs = [one] if one and one.run_type == "llm" else stores.runs.of_trace(run_id)
+        note_reading(stores, local_caller(stores.user_id), runs, door="terminal")
     if not runs:
         raise NotFoundError(f"There is no recorded run {run_id!r}. See 'assist logs list'.")
     print_json([as_interaction(run) for run in runs])
@@ -51,10 +58,14 @@ def logs_export(
     output: Annotated[Path | None, typer.Option(help="A file instead of standard output.")] = None,
 ) -> None:
     """Write every model call as JSON Lines, in the specification's format."""
+    from agent.insight.interactions import note_reading
+    from agent.privacy.access import local_caller
     from agent.recording.export import as_json_lines
 
     with open_stores() as stores:
-        lines = as_json_lines(stores.runs.oldest_first())
+        runs = stores.runs.oldest_first()
+        note_reading(stores, local_caller(stores.user_id), runs, door="terminal")
+        lines = as_json_lines(runs)
         if output is None:
             for line in lines:
                 typer.echo(line)
@@ -116,12 +127,17 @@ def _decide(decision: "Decision | None", *, as_json: bool) -> None:
             stores.consent.decide(stores.user_id, decision, door="terminal")
         status = stores.consent.status(stores.user_id)
     if as_json:
-        print_json(asdict(status))
+        print_json({"given": status.given, **asdict(status)})
         return
     if decision != "withdrawn":
         typer.echo(consent_text())
     when = (status.decided_at or "")[:_MINUTES].replace("T", " ")
-    if status.given:
-        typer.echo(f"Consent given on {when} UTC.")
-    else:
-        typer.echo(f"Consent withdrawn on {when} UTC." if when else "Consent not given.")
+    ends = (status.expires_at or "")[:_MINUTES].replace("T", " ")
+    sentences = {
+        "never asked": "Consent not given.",
+        "given": f"Consent given on {when} UTC; it holds until {ends}.",
+        "withdrawn": f"Consent withdrawn on {when} UTC.",
+        "expired": f"Consent given on {when} UTC has expired. Give it again if you agree.",
+        "reworded": f"Consent of {when} UTC was to another wording. Give it again if you agree.",
+    }
+    typer.echo(sentences[status.state])

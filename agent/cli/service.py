@@ -7,15 +7,21 @@ import typer
 from agent.cli.terminal import AsJson, print_json
 
 
-def serve(port: Annotated[int, typer.Option(min=1, max=65_535)] = 8000) -> None:
-    """Serve the HTTP endpoint on this machine's loopback address."""
+def serve(
+    port: Annotated[int, typer.Option(min=1, max=65_535)] = 8000,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+) -> None:
+    """Serve the HTTP endpoint; without API keys on this machine's loopback address alone."""
     import uvicorn
 
-    typer.echo(f"Serving on http://127.0.0.1:{port} (Ctrl-C stops; / shows how to ask)", err=True)
+    from agent.settings import check_host, load_settings
+
+    check_host(load_settings(), host)
+    typer.echo(f"Serving on http://{host}:{port} (Ctrl-C stops; / shows how to ask)", err=True)
     uvicorn.run(
         "server:create_app",
         factory=True,
-        host="127.0.0.1",
+        host=host,
         port=port,
         log_level="warning",
         timeout_graceful_shutdown=10,

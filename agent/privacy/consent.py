@@ -4,8 +4,8 @@ It decides whether text may stand in the log and in traces; it knows nothing of 
 """
 
 import hashlib
-import uuid
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from typing import Literal
 
@@ -14,19 +14,11 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from agent.database import Database, Table, utc_now
 
-TEXT_VERSION = "v1"
-
 Decision = Literal["given", "withdrawn"]
-
-
-class Person(Table):
-    """Somebody who uses this installation."""
-
-    __tablename__ = "people"
-
-    name: Mapped[str] = mapped_column(primary_key=True)
-    user_id: Mapped[str] = mapped_column(unique=True)
-    """A random pseudonym, which stands in every record."""
+State = Literal["never asked", "given", "withdrawn", "expired", "reworded"]
+"""`reworded`: the text that was agreed to is no longer the one in force."""
+_EMBEDDED = "v1"
+_DAYS = 365
 
 
 class ConsentEntry(Table):
@@ -42,21 +34,48 @@ class ConsentEntry(Table):
     """SHA-256 of the wording that was shown."""
     decided_at: Mapped[str]
     door: Mapped[str]
-    """Through which edge the decision came: `terminal` or `http`."""
+    """Through which edge the decision came: `terminal`, `http` or `python`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """What people agree to, and for how long."""
+
+    version: str
+    text: str
+    days: int = _DAYS
+    """How many days an agreement holds."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the text, by which the ledger knows it."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class ConsentStatus:
     """The decision in force."""
 
-    given: bool
-    text_version: str | None
-    decided_at: str | None
+    state: State
+    text_version: str | None = None
+    """Of the wording that was decided on."""
+    decided_at: str | None = None
+    expires_at: str | None = None
+
+    @property
+    def given(self) -> bool:
+        """Whether text may be kept."""
+        return self.state == "given"
 
 
 def consent_text() -> str:
-    """Return the wording that is agreed to."""
-    return (files("agent.privacy") / f"consent-{TEXT_VERSION}.md").read_text("utf-8")
+    """Return the wording that comes with the assistant."""
+    return (files("agent.privacy") / f"consent-{_EMBEDDED}.md").read_text("utf-8")
+
+
+def embedded_wording() -> Wording:
+    """Return the wording of courses that have none of their own."""
+    return Wording(_EMBEDDED, consent_text())
 
 
 class ConsentLedger:
@@ -65,41 +84,52 @@ class ConsentLedger:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def user_id(self, name: str) -> str:
-        """Return the pseudonym of a person, made at their first visit."""
-        with self._database.begin() as session:
-            person = session.get(Person, name)
-            if person is None:
-                person = Person(name=name, user_id=str(uuid.uuid4()))
-                session.add(person)
-            return person.user_id
+    def decide(
+        self, user_id: str, decision: Decision, *, door: str, wording: Wording | None = None
+    ) -> ConsentStatus:
+        """Write a decision down; it holds for every run that starts after it.
 
-    def decide(self, user_id: str, decision: Decision, *, door: str) -> ConsentStatus:
-        """Write a decision down; it holds for every run that starts after it."""
+        A withdrawal holds for every wording, an agreement for the one that was shown.
+        """
+        shown = wording or embedded_wording()
         with self._database.begin() as session:
             session.add(
                 ConsentEntry(
                     user_id=user_id,
                     decision=decision,
-                    text_version=TEXT_VERSION,
-                    text_digest=hashlib.sha256(consent_text().encode()).hexdigest(),
+                    text_version=shown.version,
+                    text_digest=shown.digest,
                     decided_at=utc_now(),
                     door=door,
                 )
             )
-        return self.status(user_id)
+        return self.status(user_id, shown)
 
-    def status(self, user_id: str) -> ConsentStatus:
+    def status(
+        self, user_id: str, wording: Wording | None = None, *, now: datetime | None = None
+    ) -> ConsentStatus:
         """Return the decision in force; nobody has consented who was never asked."""
-        latest = (
+        asked = wording or embedded_wording()
+        mine = (
             select(ConsentEntry)
             .where(ConsentEntry.user_id == user_id)
             .order_by(ConsentEntry.entry.desc())
-            .limit(1)
         )
         with self._database.read() as session:
-            entry = session.scalars(latest).first()
-        if entry is None:
-            return ConsentStatus(given=False, text_version=None, decided_at=None)
-        given = entry.decision == "given" and entry.text_version == TEXT_VERSION
-        return ConsentStatus(given, entry.text_version, entry.decided_at)
+            entries = session.scalars(mine).all()
+        if not entries:
+            return ConsentStatus("never asked")
+        for entry in entries:
+            if entry.decision == "withdrawn":
+                return ConsentStatus("withdrawn", entry.text_version, entry.decided_at)
+            if entry.text_digest == asked.digest:
+                return _agreed(entry, asked, now or datetime.now(UTC))
+        latest = entries[0]
+        return ConsentStatus("reworded", latest.text_version, latest.decided_at)
+
+
+def _agreed(entry: ConsentEntry, wording: Wording, now: datetime) -> ConsentStatus:
+    ends = datetime.fromisoformat(entry.decided_at) + timedelta(days=wording.days)
+    state: State = "given" if now < ends else "expired"
+    expires_at = ends.isoformat(timespec="seconds").replace("+00:00", "Z")
+    return ConsentStatus(state, entry.text_version, entry.decided_at, expires_at)

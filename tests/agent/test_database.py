@@ -14,7 +14,7 @@ import agent.insight.feedback
 import agent.stores
 from agent.database import Database, Table
 from agent.errors import SettingsError, StorageError
-from agent.privacy.consent import Person
+from agent.privacy.people import Person
 
 
 def test_migrations_match_the_models_when_run(tmp_path: Path) -> None:

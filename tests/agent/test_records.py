@@ -79,7 +79,7 @@ def test_assignment_is_kept_for_its_person_alone_when_planned(stores: Stores) ->
 
 def test_decision_is_kept_when_consent_is_given(stores: Stores) -> None:
     """The ledger is the same on both databases."""
-    person = stores.consent.user_id(f"person-{utc_now()}")
+    person = stores.people.user_id(f"person-{utc_now()}")
     assert not stores.consent.status(person).given
     assert stores.consent.decide(person, "given", door="terminal").given
 

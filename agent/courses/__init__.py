@@ -1,0 +1,1 @@
+"""Courses: what depends on one (`course`), their files (`book`), who is in them (`roster`)."""

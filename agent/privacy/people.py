@@ -1,0 +1,88 @@
+"""People and their pseudonyms: a name stands in one table alone, everything else holds the id.
+
+It knows nothing of what a person may do; that is `agent.privacy.access`.
+"""
+
+import unicodedata
+import uuid
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Mapped, mapped_column
+
+from agent.database import Database, Table
+from agent.errors import InputError
+from agent.privacy.secret import Secret
+
+LOCAL_PERSON = "local"
+LONGEST_NAME = 200
+"""Characters."""
+_VERSION, _VARIANT = 8, 0b10
+"""RFC 9562 leaves all other bits of a UUID of version 8 to its maker."""
+
+
+class Person(Table):
+    """Somebody who uses this installation."""
+
+    __tablename__ = "people"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    """A login name or an enrolment id, as staff gave it."""
+    user_id: Mapped[str] = mapped_column(unique=True)
+    """The pseudonym, which stands in every record."""
+
+
+class People:
+    """Who uses this installation, by name and by pseudonym."""
+
+    def __init__(self, database: Database, secret: Secret) -> None:
+        self._database = database
+        self._secret = secret
+
+    def user_id(self, name: str) -> str:
+        """Return the pseudonym of a person; a pseudonym that was kept before stays theirs.
+
+        Raises:
+            InputError: the name is none.
+        """
+        name = plain_name(name)
+        known = self._known(name)
+        if known is not None:
+            return known
+        made = pseudonym(self._secret, name)
+        try:
+            with self._database.begin() as session:
+                session.add(Person(name=name, user_id=made))
+        except IntegrityError:
+            known = self._known(name)  # somebody else added them at the same moment
+            if known is None:
+                raise
+            return known
+        return made
+
+    def _known(self, name: str) -> str | None:
+        with self._database.read() as session:
+            person = session.get(Person, name)
+        return person.user_id if person else None
+
+
+def pseudonym(secret: Secret, name: str) -> str:
+    """Compute a name's pseudonym: a digest in the shape of a UUID of version 8."""
+    bits = int.from_bytes(secret.hmac("pseudonym", name)[:16])
+    bits = bits & ~(0xF << 76) | _VERSION << 76
+    bits = bits & ~(0b11 << 62) | _VARIANT << 62
+    return str(uuid.UUID(int=bits))
+
+
+def plain_name(name: str) -> str:
+    """Return a name in the one spelling under which it is kept.
+
+    Raises:
+        InputError: it is empty, too long, or holds characters that cannot be seen.
+    """
+    plain = unicodedata.normalize("NFC", name.strip())
+    if not plain or len(plain) > LONGEST_NAME or not plain.isprintable():
+        raise InputError(
+            "The name is not a login name or an enrolment id: it is empty, longer than "
+            f"{LONGEST_NAME} characters, or holds characters that cannot be seen. Correct it."
+        )
+    return plain
