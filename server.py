@@ -15,14 +15,14 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from agent.errors import AssistantError
 from agent.settings import Settings, load_settings
-from routes import ask, feedback, probes
+from routes import ask, feedback, me, probes, staff
 from routes.opening import Opening
 from routes.problems import fail, refuse
 
 _MAX_BODY = 6_100_000
 """Bytes of a request: the longest message with every byte escaped as JSON, and the rest."""
 _HOSTS = ["127.0.0.1", "localhost", "[::1]"]
-"""Names the server answers to: without accounts, no page of another name may reach it."""
+"""Names the server answers to: without keys, no page of another name may reach it."""
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -47,7 +47,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_exception_handler(HTTPException, refuse)
     app.add_exception_handler(AssistantError, fail)
     app.add_exception_handler(Exception, fail)
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=_HOSTS)
-    for routes in (ask, feedback, probes):
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=_hosts(chosen))
+    for routes in (ask, feedback, me, staff, probes):
         app.include_router(routes.router)
     return app
+
+
+def _hosts(settings: Settings) -> list[str]:
+    if settings.allowed_hosts:
+        return [name.strip() for name in settings.allowed_hosts.split(",")]
+    return _HOSTS if settings.auth == "local" else ["*"]

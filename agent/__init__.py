@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from agent.answer import Answer
-    from agent.assistant import Assistant, AsyncAssistant
+    from agent.assistant import AsyncAssistant
+    from agent.blocking import Assistant
     from agent.errors import AssistantError
     from agent.events import Event
     from agent.recording.handler import RecordingHandler
@@ -32,7 +33,7 @@ __all__ = [
 
 _PLACES = {
     "Answer": "agent.answer",
-    "Assistant": "agent.assistant",
+    "Assistant": "agent.blocking",
     "AssistantError": "agent.errors",
     "AsyncAssistant": "agent.assistant",
     "Code": "graphs.code",

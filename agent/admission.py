@@ -1,8 +1,19 @@
-"""What is checked before anything is spent on a request, and the request that is let in."""
+"""What is checked before anything is spent on a request, and the request that is let in.
+
+Who asks comes from the door; nothing of it is taken from what they send.
+"""
 
 import uuid
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
+from agent.courses.book import DEFAULT_ID, CourseBook
+from agent.courses.course import Course
+from agent.errors import InputError, UnauthenticatedError
 from agent.models.catalogue import ModelCatalogue
+from agent.privacy.access import Caller, check
+from agent.privacy.consent import ConsentStatus, Decision, Wording, embedded_wording
+from agent.recording.owner import Owner
 from agent.requests import Call, Request, check_prompt_type, check_text, check_uuid
 from agent.stores import Stores
 from graphs.context import Context
@@ -11,41 +22,134 @@ from graphs.state import Assignment
 _OPEN_STATES = ("pending", "in_progress")
 
 
-def admit(run_id: uuid.UUID, call: Call, *, stores: Stores, models: ModelCatalogue) -> Request:
-    """Turn a call into a request of the local person.
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Lets requests in."""
 
-    Raises:
-        InputError: the call is wrong.
-    """
-    check_text(call.message)
-    assignment = None
-    if call.assignment_id:
-        assignment = _known_assignment(check_uuid(call.assignment_id, "assignment_id"), stores)
-    thread_id = check_uuid(call.thread_id, "thread_id") if call.thread_id else str(uuid.uuid4())
-    return Request(
-        message=call.message,
-        run_id=run_id,
-        thread_id=thread_id,
-        user_id=stores.user_id,
-        has_consent=stores.consent.status(stores.user_id).given,
-        context=Context(
-            run_id=str(run_id),
-            prompt_type=check_prompt_type(call.prompt_type),
-            assignment=assignment,
-            course=call.course,
-            model=models.check(call.model),
-        ),
-    )
+    stores: Stores
+    courses: CourseBook
+    models: ModelCatalogue
 
+    def admit(self, run_id: uuid.UUID, caller: Caller, call: Call) -> Request:
+        """Turn a call into a request.
 
-def _known_assignment(assignment_id: str, stores: Stores) -> Assignment:
-    row = stores.assignments.get(stores.user_id, assignment_id)
-    tasks = (row.plan or {}).get("tasks", [])
-    current = next((task for task in tasks if task["status"] in _OPEN_STATES), None)
-    return Assignment(
-        assignment_id=assignment_id,
-        title=row.title,
-        brief=row.brief,
-        current_task=current["description"] if current else "",
-        tools=current["tool_requirements"] if current else [],
-    )
+        Raises:
+            InputError: the call is wrong.
+            ForbiddenError: the caller may not ask, or not in this course.
+        """
+        check_text(call.message)
+        course = self.course_of(caller, call.course)
+        owner = self._owner_in(caller, call.course)
+        check(caller, "ask", course=owner.course or None)
+        thread = check_uuid(call.thread_id, "thread_id") if call.thread_id else str(uuid.uuid4())
+        return Request(
+            message=call.message,
+            run_id=run_id,
+            thread_id=thread,
+            opens_thread=not call.thread_id,
+            memory_id=self._memory_of(caller, thread),
+            owner=owner,
+            course=course,
+            consent=self.stores.consent.status(owner.user_id, self.wording_of(owner)),
+            context=Context(
+                run_id=str(run_id),
+                prompt_type=check_prompt_type(call.prompt_type),
+                assignment=self._assignment_of(caller, call.assignment_id),
+                course=owner.course,
+                model=self._model_of(course, call.model),
+            ),
+        )
+
+    def course_of(self, caller: Caller, asked: str) -> Course:
+        """Return the one course that a call of somebody belongs to.
+
+        Raises:
+            InputError: they have to choose, or the course is not theirs.
+        """
+        if caller.role == "local":
+            return self.courses.of_local(asked)
+        if caller.role == "admin" and asked:
+            return self.courses.get(asked)
+        return self.courses.resolve(asked, caller.courses, now=datetime.now(UTC))
+
+    def caller_of(self, key: str) -> Caller:
+        """Return who holds an API key, with all of their courses.
+
+        Raises:
+            UnauthenticatedError: nobody does.
+        """
+        found = self.stores.keys.find(key)
+        if found is None:
+            raise UnauthenticatedError(
+                "No valid API key came with the request. Send the header "
+                "'Authorization: Bearer KEY' with the key that the staff gave you."
+            )
+        enrolled = self.stores.roster.courses_of(found.name)
+        courses = {*found.courses, *enrolled, *self.courses.taught_by(found.name)}
+        return replace(found, courses=tuple(sorted(courses)))
+
+    def wording_of(self, owner: Owner) -> Wording:
+        """Return what people of a course agree to."""
+        course = self.courses.courses.get(owner.course or DEFAULT_ID)
+        own = self.courses.wording_of(owner.course)
+        if course is None:
+            return embedded_wording()
+        embedded = embedded_wording()
+        version = owner.course if own else embedded.version
+        return Wording(version, own or embedded.text, course.consent_days)
+
+    def consent_of(self, caller: Caller, asked: str) -> tuple[Wording, ConsentStatus]:
+        """Return the wording of a caller's course, and what they decided on it."""
+        wording = self.wording_of(self._owner_in(caller, asked))
+        return wording, self.stores.consent.status(caller.user_id, wording)
+
+    def decide(
+        self, caller: Caller, asked: str, *, given: bool, door: str
+    ) -> tuple[Wording, ConsentStatus]:
+        """Write a caller's decision down."""
+        wording = self.wording_of(self._owner_in(caller, asked))
+        decision: Decision = "given" if given else "withdrawn"
+        ledger = self.stores.consent
+        return wording, ledger.decide(caller.user_id, decision, door=door, wording=wording)
+
+    def _owner_in(self, caller: Caller, asked: str) -> Owner:
+        course = self.course_of(caller, asked)
+        return Owner(caller.user_id, "" if course.id == DEFAULT_ID else course.id)
+
+    def may_keep(self, owner: Owner) -> bool:
+        """Say whether an owner's text may be kept and traced, as things stand now."""
+        return self.stores.consent.status(owner.user_id, self.wording_of(owner)).given
+
+    def _memory_of(self, caller: Caller, thread_id: str) -> str:
+        """Return a thread's key in the checkpoints, which depends on the person.
+
+        A stranger who knows the id of a thread gets one of their own by it.
+        """
+        if caller.role == "local":
+            return thread_id
+        return self.stores.secret.hmac("thread", f"{caller.user_id}/{thread_id}").hex()
+
+    def _assignment_of(self, caller: Caller, assignment_id: str | None) -> Assignment | None:
+        if not assignment_id:
+            return None
+        known = check_uuid(assignment_id, "assignment_id")
+        row = self.stores.assignments.get(caller.user_id, known)
+        tasks = (row.plan or {}).get("tasks", [])
+        current = next((task for task in tasks if task["status"] in _OPEN_STATES), None)
+        return Assignment(
+            assignment_id=known,
+            title=row.title,
+            brief=row.brief,
+            current_task=current["description"] if current else "",
+            tools=current["tool_requirements"] if current else [],
+        )
+
+    def _model_of(self, course: Course, asked: str) -> str:
+        if asked and course.models and asked not in course.models:
+            raise InputError(
+                f"The course {course.id!r} does not offer the model asked for. "
+                f"It offers: {', '.join(course.models)}."
+            )
+        if not asked and course.models and not set(self.models.names[:2]) <= set(course.models):
+            asked = course.models[0]
+        return self.models.check(asked)

@@ -16,6 +16,11 @@ NOTICE = (
 _PASSAGE = 160
 """Characters of a quoted passage that a list of sources shows."""
 
+CONSENT_HINT = (
+    "Your texts are not recorded, because you were never asked. To read what consent means, and "
+    "to give it: 'assist consent', or GET and PUT /me/consent."
+)
+
 
 class Usage(BaseModel):
     """The tokens of a request, over all its model calls; null where a server did not say."""
@@ -61,6 +66,8 @@ class Answer(BaseModel):
     """Null where the price of a call is not known."""
     text_recorded: bool
     """Whether the log keeps this text, which needs consent."""
+    consent_hint: str | None = None
+    """How to decide on that, for somebody who never has."""
     ai_generated: Literal[True] = True
     notice: str = NOTICE
 
@@ -87,6 +94,8 @@ class Answer(BaseModel):
             f"tokens · cost {cost} · text {'recorded' if self.text_recorded else 'not recorded'}",
             *ids,
         ]
+        if self.consent_hint:
+            lines.append(self.consent_hint)
         if self.left_out:
             lines.append(f"Left out for lack of room: {', '.join(self.left_out)}")
         return lines

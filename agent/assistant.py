@@ -1,12 +1,12 @@
 """The composition root: settings -> services -> graph; ask and answer.
 
-It is the only place that opens things. `AsyncAssistant` is the one implementation,
-`Assistant` drives it from code without an event loop of its own.
+It is the only place that opens things. `AsyncAssistant` is the one implementation;
+`agent.blocking` drives it from code without an event loop of its own.
 """
 
 import asyncio
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import date
 from types import TracebackType
@@ -19,8 +19,9 @@ from langchain_core.messages import HumanMessage
 from langchain_core.runnables import RunnableConfig
 from langchain_core.utils.uuid import uuid7
 
-from agent.admission import admit
+from agent.admission import Admission
 from agent.answer import Answer
+from agent.courses.book import CourseBook, find_folder
 from agent.errors import AssistantError, ClosedError, StorageError
 from agent.events import STREAM_MODES, Event, EventReader, closing_events, opening_event
 from agent.insight.feedback import Feedback, FeedbackLedger, Rating
@@ -29,7 +30,9 @@ from agent.knowledge import Knowledge
 from agent.models.catalogue import ModelCatalogue
 from agent.outcome import conclude, explain
 from agent.prices import PriceList
+from agent.privacy.access import Caller, local_caller
 from agent.recording.handler import RecordingHandler
+from agent.recording.owner import Owner
 from agent.recording.tracing import Tracer
 from agent.recording.untraced import Untraced
 from agent.requests import Call, Options, Request
@@ -38,7 +41,6 @@ from agent.stores import Stores
 from agent.threads import open_threads
 from graphs.build import build_graph
 from graphs.context import Services
-from graphs.loop import run_blocking
 from prompts import PromptBook
 
 if TYPE_CHECKING:
@@ -94,6 +96,10 @@ class AsyncAssistant:
     async def _open_stores(self) -> None:
         self.stores = await asyncio.to_thread(Stores.open, self.settings)
         self._open.callback(self.stores.close)
+        self.local = local_caller(self.stores.user_id)
+        folder = find_folder(self.settings.data_dir, self.settings.courses_dir)
+        courses = await asyncio.to_thread(CourseBook.open, folder)
+        self.admission = Admission(self.stores, courses, self.models)
         self._open.callback(self.knowledge.close)
         self.models.live_here()
         self._open.push_async_callback(self.models.aclose)
@@ -114,16 +120,11 @@ class AsyncAssistant:
     async def _open_recording(self) -> list[BaseCallbackHandler]:
         """Make what hears of every run: the record, and LangSmith's tracer or its stand-in."""
         prices = PriceList(self.settings.openai_base_url, self.settings.price_provider)
-        consent = self.stores.consent
-
-        def has_consent(user_id: str) -> bool:
-            return consent.status(user_id).given
-
         self.handler = RecordingHandler(
             self.stores.runs,
             prices=prices,
-            default_user=self.stores.user_id,
-            has_consent=has_consent,
+            default_owner=Owner(self.stores.user_id),
+            has_consent=self.admission.may_keep,
         )
         """Records whatever it is given to, as `config={"callbacks": [handler]}`."""
         if not self.settings.langsmith_tracing:
@@ -132,8 +133,8 @@ class AsyncAssistant:
             Tracer.open,
             self.settings,
             prices=prices,
-            person_of=self.handler.person_of,
-            has_consent=has_consent,
+            owner_of=self.handler.owner_of,
+            has_consent=self.admission.may_keep,
         )
         self._open.push_async_callback(asyncio.to_thread, self._tracer.close)
         return [self.handler, self._tracer]
@@ -146,11 +147,14 @@ class AsyncAssistant:
         if working:
             await asyncio.wait(working, timeout=_PATIENCE)
 
-    async def ask(self, message: str, **options: Unpack[Options]) -> Answer:
+    async def ask(
+        self, message: str, *, caller: Caller | None = None, **options: Unpack[Options]
+    ) -> Answer:
         """Answer a request; its record is committed when this returns.
 
         Args:
             message: A question, a task or an assignment text.
+            caller: Who asks; none: the local person.
             options: See `Options`.
 
         Raises:
@@ -161,12 +165,14 @@ class AsyncAssistant:
         """
         run_id, call = uuid7(), Call(message, **options)
         async with self._settling(run_id):
-            request = await asyncio.to_thread(self._admit, run_id, call)
-            async with self._turn(request.thread_id):
+            request = await asyncio.to_thread(self._admit, run_id, caller, call)
+            async with self._turn(request.memory_id):
                 values = await self._threads.ainvoke(**_run(request))
             return await asyncio.to_thread(self._conclude, request, dict(values))
 
-    async def stream(self, message: str, **options: Unpack[Options]) -> AsyncGenerator[Event, None]:
+    async def stream(
+        self, message: str, *, caller: Caller | None = None, **options: Unpack[Options]
+    ) -> AsyncGenerator[Event, None]:
         """Answer a request event by event; the last one is `done`, with the whole answer.
 
         The first event comes before anything is spent. Closing the generator cancels the
@@ -177,7 +183,7 @@ class AsyncAssistant:
         """
         run_id, call = uuid7(), Call(message, **options)
         async with self._settling(run_id, is_reader=True):
-            request = await asyncio.to_thread(self._admit, run_id, call)
+            request = await asyncio.to_thread(self._admit, run_id, caller, call)
             yield opening_event(request)
             sender, events = anyio.create_memory_object_stream[Event](_EVENTS_AHEAD)
             work = asyncio.create_task(self._produce(request, sender))
@@ -194,7 +200,7 @@ class AsyncAssistant:
         """Run the graph in a task of its own: cancelling it is what stops a model call."""
         reader = EventReader()
         async with sender, self._settling(request.run_id):
-            async with self._turn(request.thread_id):
+            async with self._turn(request.memory_id):
                 parts = self._threads.astream(**_run(request), stream_mode=list(STREAM_MODES))
                 async for mode, part in parts:
                     for event in reader.read(mode, part):
@@ -217,12 +223,19 @@ class AsyncAssistant:
         await asyncio.gather(self.knowledge.retrieve("warm up"), asyncio.to_thread(load_models))
 
     async def give_feedback(
-        self, run_id: str, *, rating: Rating, score: int | None = None, comment: str = ""
+        self,
+        run_id: str,
+        *,
+        rating: Rating,
+        score: int | None = None,
+        comment: str = "",
+        caller: Caller | None = None,
     ) -> Feedback:
         """Keep what a person thinks of an answer; saying it again replaces it.
 
         Args:
             run_id: The answer's.
+            caller: Whose answer it is; none: the local person's.
             rating: `positive`, `neutral` or `negative`.
             score: 1 to 5.
             comment: Kept with consent only, as the returned value says.
@@ -230,22 +243,16 @@ class AsyncAssistant:
         Raises:
             InputError: a value is wrong, or the run is not one of the person's.
         """
-        return await asyncio.to_thread(
-            self._give_feedback, run_id, rating=rating, score=score, comment=comment
-        )
 
-    def _give_feedback(
-        self, run_id: str, *, rating: Rating, score: int | None, comment: str
-    ) -> Feedback:
-        person = self.stores.user_id
-        return FeedbackLedger(self.stores.database).give(
-            run_id,
-            person,
-            rating,
-            score,
-            comment,
-            keep_comment=self.stores.consent.status(person).given,
-        )
+        def give() -> Feedback:
+            person = (caller or self.local).user_id
+            run = self.stores.runs.get(run_id)
+            owner = Owner(person, (run and run.course) or "")
+            keeps = self.admission.may_keep(owner)
+            ledger = FeedbackLedger(self.stores.database)
+            return ledger.give(run_id, person, rating, score, comment, keep_comment=keeps)
+
+        return await asyncio.to_thread(give)
 
     async def runs(self, limit: int | None = None) -> "DataFrame":
         """Return the recorded model calls, newest first, as a pandas DataFrame.
@@ -255,10 +262,10 @@ class AsyncAssistant:
         """
         return await asyncio.to_thread(as_frame, self.stores.runs, limit)
 
-    def _admit(self, run_id: uuid.UUID, call: Call) -> Request:
+    def _admit(self, run_id: uuid.UUID, caller: Caller | None, call: Call) -> Request:
         """Check a call, and open its record."""
-        request = admit(run_id, call, stores=self.stores, models=self.models)
-        self.handler.begin(run_id, name=_ROOT, user_id=request.user_id, metadata=request.metadata)
+        request = self.admission.admit(run_id, caller or self.local, call)
+        self.handler.begin(run_id, name=_ROOT, owner=request.owner, metadata=request.metadata)
         return request
 
     def _conclude(self, request: Request, values: dict[str, Any]) -> Answer:
@@ -312,78 +319,13 @@ class AsyncAssistant:
             yield
 
 
-class Assistant:
-    """The assistant for code without an event loop of its own, and for notebooks with one."""
-
-    def __init__(
-        self,
-        settings: Settings | None = None,
-        *,
-        models: ModelCatalogue | None = None,
-        today: Callable[[], date] = date.today,
-    ) -> None:
-        self._async = AsyncAssistant(settings, models=models, today=today)
-        run_blocking(self._async.__aenter__())
-        self.settings = self._async.settings
-        self.stores = self._async.stores
-        self.knowledge = self._async.knowledge
-        self.models = self._async.models
-        self.handler = self._async.handler
-        self.graph = self._async.graph
-        """The compiled graph without memory, for whoever wants to invoke it directly."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close everything that was opened."""
-        run_blocking(self._async.__aexit__(None, None, None))
-
-    def ask(self, message: str, **options: Unpack[Options]) -> Answer:
-        """Answer a request; see `AsyncAssistant.ask`."""
-        return run_blocking(self._async.ask(message, **options))
-
-    def stream(self, message: str, **options: Unpack[Options]) -> Iterator[Event]:
-        """Answer a request event by event; see `AsyncAssistant.stream`."""
-        events = self._async.stream(message, **options)
-        try:
-            while (event := run_blocking(_next(events))) is not None:
-                yield event
-        finally:
-            run_blocking(events.aclose())
-
-    def give_feedback(
-        self, run_id: str, *, rating: Rating, score: int | None = None, comment: str = ""
-    ) -> Feedback:
-        """Keep what a person thinks of an answer; see `AsyncAssistant.give_feedback`."""
-        return run_blocking(
-            self._async.give_feedback(run_id, rating=rating, score=score, comment=comment)
-        )
-
-    def runs(self, limit: int | None = None) -> "DataFrame":
-        """Return the recorded model calls, newest first, as a pandas DataFrame."""
-        return run_blocking(self._async.runs(limit))
-
-
-async def _next(events: AsyncGenerator[Event, None]) -> Event | None:
-    return await anext(events, None)
-
-
 def _run(request: Request) -> dict[str, Any]:
     """Return what the graph of threads is called with."""
     config: RunnableConfig = {
         "run_id": request.run_id,
         "run_name": _ROOT,
         "recursion_limit": _RECURSION_LIMIT,
-        "configurable": {"thread_id": request.thread_id},
+        "configurable": {"thread_id": request.memory_id},
         "metadata": request.metadata,
     }
     return {

@@ -6,7 +6,7 @@ from importlib.resources import files
 from rich.console import Console
 from rich.text import Text
 
-from agent.assistant import Assistant
+from agent.blocking import Assistant
 from agent.display import render_answer, render_runs
 from agent.knowledge import bundled_assignments
 from agent.recording.run_store import Run

@@ -86,7 +86,7 @@ def opening_event(request: Request) -> Event:
     data = {
         "run_id": str(request.run_id),
         "thread_id": request.thread_id,
-        "text_recorded": request.has_consent,
+        "text_recorded": request.consent.given,
         "ai_generated": True,
         "notice": NOTICE,
     }

@@ -4,7 +4,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from agent.answer import Answer, Usage, make_answer
+from agent.answer import CONSENT_HINT, Answer, Usage, make_answer
 from agent.errors import AssistantError, DraftError, translate
 from agent.prices import to_usd
 from agent.requests import Request
@@ -42,7 +42,8 @@ def conclude(request: Request, values: dict[str, Any], stores: Stores) -> Answer
         assignment_id=assignment_id,
         usage=Usage(input_tokens=spent.input_tokens, output_tokens=spent.output_tokens),
         cost_usd=to_usd(spent.cost_nano_usd),
-        text_recorded=request.has_consent,
+        text_recorded=request.consent.given,
+        consent_hint=CONSENT_HINT if _has_to_be_told(request) else None,
     )
 
 
@@ -51,10 +52,15 @@ def explain(error: Exception, *, threads: Path) -> AssistantError:
     return threads_unusable(threads) if isinstance(error, sqlite3.Error) else translate(error)
 
 
+def _has_to_be_told(request: Request) -> bool:
+    """Say whether somebody begins to talk who never decided on consent."""
+    return request.opens_thread and request.consent.state == "never asked"
+
+
 def _keep_plan(request: Request, values: dict[str, Any], stores: Stores) -> str:
     """Keep the plan, or its failed draft, with the assignment it belongs to."""
     assignment_id = request.assignment_id or stores.assignments.add(
-        request.user_id, title=title_of(request.message), brief=request.message
+        request.owner.user_id, title=title_of(request.message), brief=request.message
     )
     if values["plan"] is not None:
         stores.assignments.keep_plan(assignment_id, values["plan"])

@@ -4,7 +4,10 @@ import uuid
 from dataclasses import dataclass
 from typing import TypedDict
 
+from agent.courses.course import Course
 from agent.errors import InputError, TooLargeError
+from agent.privacy.consent import ConsentStatus
+from agent.recording.owner import Owner
 from graphs.context import Context
 from graphs.state import PROMPT_TYPES, PromptType
 
@@ -41,13 +44,17 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What runs: the student's words, under whose name, on which thread, in which run."""
+    """What runs: the student's words, whose they are, on which thread, in which run."""
 
     message: str
     run_id: uuid.UUID
     thread_id: str
-    user_id: str
-    has_consent: bool
+    opens_thread: bool
+    memory_id: str
+    """What the thread is remembered by: nobody else's thread of the same id is the same."""
+    owner: Owner
+    course: Course
+    consent: ConsentStatus
     context: Context
 
     @property
@@ -61,9 +68,9 @@ class Request:
         return {
             "thread_id": self.thread_id,
             "session_id": self.thread_id,
-            "user_id": self.user_id,
+            "user_id": self.owner.user_id,
             "assignment_id": self.assignment_id,
-            "course": self.context.course or None,
+            "course": self.owner.course or None,
         }
 
 

@@ -16,7 +16,7 @@ import threading
 from functools import cache
 from typing import TYPE_CHECKING
 
-from agent.assistant import Assistant
+from agent.blocking import Assistant
 
 if TYPE_CHECKING:
     from graphs.build import AssistantGraph

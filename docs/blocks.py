@@ -43,7 +43,7 @@ def transcript(first: str = "", last: str = "") -> str:
 def _played() -> str:
     from rich.console import Console
 
-    from agent.assistant import Assistant
+    from agent.blocking import Assistant
     from agent.demo import run_demo
     from agent.models.catalogue import OFFLINE
     from agent.settings import Settings

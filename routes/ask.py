@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 from agent.answer import Answer
 from agent.errors import InputError
+from routes.access import Asking
 from routes.opening import OpenAssistant
 from routes.problems import CLIENT_LEFT, refusals
 from routes.streams import EVENT_STREAM, start_stream
@@ -59,23 +60,25 @@ class Ask(BaseModel):
     response_model=Answer,
     responses={
         200: {"content": {EVENT_STREAM: {"schema": {"type": "string"}}}},
-        **refusals(404, 409, 413, 422, 502, 503, 504),
+        **refusals(401, 403, 404, 409, 413, 422, 502, 503, 504),
     },
 )
-async def ask(wanted: Ask, request: Request, assistant: OpenAssistant) -> Answer | Response:
+async def ask(
+    wanted: Ask, request: Request, caller: Asking, assistant: OpenAssistant
+) -> Answer | Response:
     """Answer a request: a plan, an answer with sources, or code; recorded before it is sent.
 
     With `Accept: text/event-stream` it comes as events.
     """
     message, options = wanted.message, wanted.options()
     if not _wants_events(request):
-        return await _while_connected(request, assistant.ask(message, **options))
+        return await _while_connected(request, assistant.ask(message, caller=caller, **options))
     if "last-event-id" in request.headers:
         raise InputError(
             "Last-Event-ID: a stream that was closed is cancelled and cannot be taken up again. "
             "Ask again without this header."
         )
-    return await start_stream(assistant.stream(message, **options))
+    return await start_stream(assistant.stream(message, caller=caller, **options))
 
 
 def _wants_events(request: Request) -> bool:

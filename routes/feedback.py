@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
+from routes.access import Owning
 from routes.opening import OpenAssistant
 from routes.problems import refusals
 
@@ -38,11 +39,17 @@ class Judged(BaseModel):
     """Set where a comment was sent and not kept: what to do."""
 
 
-@router.post("/runs/{run}/feedback", responses=refusals(404, 422, 503))
-async def give_feedback(run: UUID, wanted: Judgement, assistant: OpenAssistant) -> Judged:
+@router.post("/runs/{run}/feedback", responses=refusals(401, 403, 404, 422, 503))
+async def give_feedback(
+    run: UUID, wanted: Judgement, caller: Owning, assistant: OpenAssistant
+) -> Judged:
     """Keep what the student thinks of an answer; saying it again replaces it."""
     kept = await assistant.give_feedback(
-        str(run), rating=wanted.rating, score=wanted.score, comment=wanted.comment
+        str(run),
+        rating=wanted.rating,
+        score=wanted.score,
+        comment=wanted.comment,
+        caller=caller,
     )
     is_dropped = bool(wanted.comment.strip()) and not kept.is_comment_kept
     return Judged(

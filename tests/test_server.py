@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from agent.assistant import Assistant
+from agent.blocking import Assistant
 from agent.settings import Settings
 from server import create_app
 from tests.agent.test_assistant import BRIEF, NOTE

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from agent.assistant import Assistant
+    from agent.blocking import Assistant
     from agent.knowledge import Knowledge
     from agent.stores import Stores
 
@@ -21,7 +21,7 @@ Course = Annotated[str, typer.Option(help="Use this course's past assignments to
 @contextmanager
 def open_assistant() -> Iterator["Assistant"]:
     """Open the whole assistant."""
-    from agent.assistant import Assistant
+    from agent.blocking import Assistant
     from agent.settings import load_settings
 
     with Assistant(load_settings()) as assistant:

@@ -20,6 +20,7 @@ from langchain_core.outputs import ChatGeneration, LLMResult
 
 from agent.database import utc_now
 from agent.prices import PriceList
+from agent.recording.owner import Owner
 from agent.recording.run_store import RunStore, Status
 from graphs.calls import finish_reason, written_by
 
@@ -51,19 +52,19 @@ class RecordingHandler(BaseCallbackHandler):
         store: RunStore,
         *,
         prices: PriceList,
-        default_user: str,
-        has_consent: Callable[[str], bool],
+        default_owner: Owner,
+        has_consent: Callable[[Owner], bool],
     ) -> None:
         self._store = store
         self._prices = prices
-        self._default_user = default_user
+        self._default_owner = default_owner
         self._has_consent = has_consent
         self._lock = threading.Lock()
         """Events of one trace come from several threads."""
         self._traces: dict[UUID, UUID] = {}
         """Each open run, and the root it belongs to; a root belongs to itself."""
         self._open: dict[UUID, _OpenRun] = {}
-        self._people: dict[UUID, str] = {}
+        self._owners: dict[UUID, Owner] = {}
         """Whose an open root is, where it is not the default person's."""
         self._ended: OrderedDict[UUID, UUID] = OrderedDict()
         """The runs that ended with their roots lately, and these; a start that was on its way
@@ -96,7 +97,7 @@ class RecordingHandler(BaseCallbackHandler):
         kind = outputs.get("prompt_type") if isinstance(outputs, Mapping) else None
         if kind:
             self._store.complete(str(run_id), prompt_type=kind)
-        if run_id not in self._people:
+        if run_id not in self._owners:
             self._end_root(run_id, "done", None)
 
     def on_chain_error(self, error: BaseException, *, run_id: UUID, **_: Any) -> None:
@@ -104,13 +105,13 @@ class RecordingHandler(BaseCallbackHandler):
         if self._leave(run_id) == run_id:
             self._end_root(run_id, _status_of(error), type(error).__name__)
 
-    def begin(self, run_id: UUID, *, name: str, user_id: str, metadata: Mapping[str, Any]) -> None:
+    def begin(self, run_id: UUID, *, name: str, owner: Owner, metadata: Mapping[str, Any]) -> None:
         """Open the row of a root that is about to run for a person, before anything is done.
 
         It is the only way to name a person: what stands in a run's metadata may come from a
         client, who could file it under another's name or profit from another's consent.
         """
-        self._people[run_id] = user_id
+        self._owners[run_id] = owner
         self._enter(run_id, None)
         self._start_root(name, run_id, None, metadata)
 
@@ -118,9 +119,9 @@ class RecordingHandler(BaseCallbackHandler):
         """Settle a root that `begin` opened, once its answer is made."""
         self._end_root(run_id, "done", None)
 
-    def person_of(self, root: UUID) -> str:
+    def owner_of(self, root: UUID) -> Owner:
         """Return whose a root is."""
-        return self._people.get(root, self._default_user)
+        return self._owners.get(root, self._default_owner)
 
     def close(self, run_id: UUID, error: BaseException) -> None:
         """Close a root that ended before LangChain would say so; a settled one stays."""
@@ -201,7 +202,7 @@ class RecordingHandler(BaseCallbackHandler):
         asked = str(metadata.get("ls_model_name") or "")
         name = str(kwargs.get("name") or "llm")
         row = self._row("llm", name, run_id, parent_run_id, root, metadata)
-        keeps_text = self._has_consent(row["user_id"])
+        keeps_text = self._has_consent(self.owner_of(root))
         parameters = kwargs.get("invocation_params") or {}
         opened = _OpenRun(
             started=time.perf_counter(),
@@ -255,6 +256,7 @@ class RecordingHandler(BaseCallbackHandler):
         root: UUID,
         metadata: Mapping[str, Any],
     ) -> dict[str, Any]:
+        owner = self.owner_of(root)
         return {
             "run_id": str(run_id),
             "parent_run_id": str(parent_run_id) if parent_run_id else None,
@@ -263,10 +265,10 @@ class RecordingHandler(BaseCallbackHandler):
             "status": "started",
             "started_at": utc_now(),
             "trace_id": str(root),
-            "user_id": self.person_of(root),
+            "user_id": owner.user_id,
             "thread_id": metadata.get("thread_id"),
             "assignment_id": metadata.get("assignment_id"),
-            "course": metadata.get("course"),
+            "course": owner.course or metadata.get("course"),
             "prompt_type": metadata.get("prompt_type"),
             "task_type": metadata.get("task_type"),
             "prompt_version": metadata.get("prompt"),
@@ -327,7 +329,7 @@ class RecordingHandler(BaseCallbackHandler):
             self._ended.update(dict.fromkeys([root, *below], root))
             while len(self._ended) > _REMEMBERED:
                 self._ended.popitem(last=False)
-            self._people.pop(root, None)
+            self._owners.pop(root, None)
         for run_id in below:
             self._settle_llm(run_id, "cancelled" if status == "done" else status, None, error)
         self._store.settle_open(str(root), status, error=error)

@@ -13,6 +13,7 @@ from langchain_core.tracers import LangChainTracer
 from langchain_core.tracers.schemas import Run
 
 from agent.prices import PriceList, to_usd
+from agent.recording.owner import Owner
 from agent.recording.trace_client import PRICE_REFERENCE, TraceClient
 from agent.settings import Settings
 
@@ -38,12 +39,12 @@ class Tracer(LangChainTracer):
         client: TraceClient,
         project_name: str,
         prices: PriceList,
-        person_of: Callable[[UUID], str],
-        has_consent: Callable[[str], bool],
+        owner_of: Callable[[UUID], Owner],
+        has_consent: Callable[[Owner], bool],
     ) -> None:
         super().__init__(client=client, project_name=project_name)
         self._prices = prices
-        self._person_of = person_of
+        self._owner_of = owner_of
         self._has_consent = has_consent
         self._lock = threading.Lock()
         """Guards that a start and the end of its root, in two threads, see each other."""
@@ -56,15 +57,15 @@ class Tracer(LangChainTracer):
         settings: Settings,
         *,
         prices: PriceList,
-        person_of: Callable[[UUID], str],
-        has_consent: Callable[[str], bool],
+        owner_of: Callable[[UUID], Owner],
+        has_consent: Callable[[Owner], bool],
     ) -> "Tracer":
         """Make a tracer and its client from the settings; `close` it.
 
         Args:
             settings: Where LangSmith is, and the keys.
             prices: What a call costs.
-            person_of: Whose a root run is. A run's own metadata is not asked, because it may
+            owner_of: Whose a root run is. A run's own metadata is not asked, because it may
                 come from a client.
             has_consent: Whether a person's text may leave.
 
@@ -77,7 +78,7 @@ class Tracer(LangChainTracer):
             ),
             project_name=settings.langsmith_project,
             prices=prices,
-            person_of=person_of,
+            owner_of=owner_of,
             has_consent=has_consent,
         )
 
@@ -125,16 +126,16 @@ class Tracer(LangChainTracer):
             root = self.client.root_of(run.dotted_order)
             if root is None:
                 self.client.consents[run.id] = False
-        person = self._person_of(root or run.id)
-        run.extra["metadata"] = {**run.metadata, "user_id": person}
-        if root is None and not run.extra.get(_DISABLED) and self._may_send(person):
+        owner = self._owner_of(root or run.id)
+        run.extra["metadata"] = {**run.metadata, "user_id": owner.user_id}
+        if root is None and not run.extra.get(_DISABLED) and self._may_send(owner):
             with self._lock:
                 if run.id in self.client.consents:
                     self.client.consents[run.id] = True
 
-    def _may_send(self, person: str) -> bool:
+    def _may_send(self, owner: Owner) -> bool:
         try:
-            return self._has_consent(person)
+            return self._has_consent(owner)
         except Exception:  # noqa: BLE001 - whatever failed: no text leaves, and the request goes on
             return False
 

@@ -14,7 +14,8 @@ from blockbuster import blockbuster_ctx
 from pydantic import PrivateAttr
 from rich.console import Console
 
-from agent.assistant import Assistant, AsyncAssistant
+from agent.assistant import AsyncAssistant
+from agent.blocking import Assistant
 from agent.display import render_answer
 from agent.errors import (
     AssistantError,

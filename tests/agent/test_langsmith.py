@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from agent.assistant import Assistant
+from agent.blocking import Assistant
 from tests.agent.test_assistant import BRIEF
 from tests.agent.test_providers import connected
 from tests.servers.langsmith import LangSmithServer, usage_of

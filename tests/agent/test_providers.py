@@ -10,7 +10,8 @@ import httpx
 import pytest
 from genai_prices import Usage, calc_price
 
-from agent.assistant import Assistant, AsyncAssistant
+from agent.assistant import AsyncAssistant
+from agent.blocking import Assistant
 from agent.errors import DraftError, ModelError
 from agent.settings import Settings
 from agent.stores import Stores

@@ -5,7 +5,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from agent.assistant import Assistant
+from agent.blocking import Assistant
 from agent.knowledge import bundled_assignments
 from agent.settings import Settings
 from graphs.plan import Plan, PlanDraft, find_faults, plan_schema

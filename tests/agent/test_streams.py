@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from agent.assistant import Assistant, AsyncAssistant
+from agent.assistant import AsyncAssistant
+from agent.blocking import Assistant
 from agent.errors import AssistantError, ClosedError, DraftError, InputError
 from agent.events import Event
 from agent.recording.run_store import Run

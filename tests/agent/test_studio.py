@@ -22,7 +22,7 @@ from langgraph_sdk.client import SyncLangGraphClient
 from langgraph_sdk.schema import Context
 
 from agent import studio
-from agent.assistant import Assistant
+from agent.blocking import Assistant
 from agent.errors import StorageError
 from agent.recording.run_store import Run
 from agent.settings import Settings

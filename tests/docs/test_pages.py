@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from agent.assistant import Assistant
+from agent.blocking import Assistant
 from agent.errors import AssistantError
 from agent.knowledge import bundled_assignments
 from agent.settings import Settings

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 from pytest_socket import socket_allow_hosts
 
-from agent.assistant import Assistant
+from agent.blocking import Assistant
 from agent.prices import NANO, is_openai
 from agent.settings import OPENAI_URL, Settings, load_settings
 from agent.stores import Stores

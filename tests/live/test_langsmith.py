@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from agent.assistant import Assistant
+from agent.blocking import Assistant
 from agent.settings import Settings
 from tests.servers.langsmith import usage_of
 

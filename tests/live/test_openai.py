@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from genai_prices import Usage, calc_price
 
-from agent.assistant import Assistant
+from agent.blocking import Assistant
 from agent.errors import DraftError, ModelError
 from agent.models.embeddings import make_embeddings
 from agent.prices import NANO, is_openai

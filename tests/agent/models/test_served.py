@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from agent.assistant import Assistant, AsyncAssistant
+from agent.assistant import AsyncAssistant
+from agent.blocking import Assistant
 from agent.errors import AssistantError
 from tests.agent.test_assistant import BRIEF
 from tests.agent.test_providers import connected

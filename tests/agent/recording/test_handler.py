@@ -17,6 +17,7 @@ from agent.database import Database
 from agent.errors import ModelError, StorageError
 from agent.prices import PriceList
 from agent.recording.handler import RecordingHandler
+from agent.recording.owner import Owner
 from agent.recording.run_store import Run, RunStore
 from graphs.build import AssistantGraph, build_graph
 from tests.fakes import ScriptedChatModel, make_services, reply
@@ -41,7 +42,7 @@ def store(database: Database) -> RunStore:
 def handler_for(store: RunStore, *, consent: bool = True) -> RecordingHandler:
     """Make a handler for one person."""
     return RecordingHandler(
-        store, prices=PriceList(), default_user="u1", has_consent=lambda _: consent
+        store, prices=PriceList(), default_owner=Owner("u1"), has_consent=lambda _: consent
     )
 
 
@@ -233,7 +234,7 @@ def test_late_call_belongs_to_its_root_when_its_node_has_ended(
     """A thread may be slow to tell of a start; by then node and root are gone."""
     handler = handler_for(store)
     root, node, call = uuid4(), uuid4(), uuid4()
-    handler.begin(root, name="assistant", user_id="u1", metadata={})
+    handler.begin(root, name="assistant", owner=Owner("u1"), metadata={})
     handler.on_chain_start(None, {}, run_id=root)
     handler.on_chain_start(None, {}, run_id=node, parent_run_id=root)
     handler.close(root, asyncio.CancelledError())

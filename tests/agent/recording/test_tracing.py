@@ -18,6 +18,7 @@ from pydantic import PrivateAttr, SecretStr
 
 from agent.errors import AssistantError
 from agent.prices import PriceList
+from agent.recording.owner import Owner
 from agent.recording.tracing import Tracer
 from agent.settings import Settings
 from graphs.build import AssistantGraph, build_graph
@@ -48,8 +49,8 @@ def tracer_to(base: str, **changes: Any) -> Iterator[Tracer]:
     """Open a tracer with the settings of an operator; only `u1` has consented."""
     settings = Settings(langsmith_endpoint=base, langsmith_api_key=SecretStr(KEY))
     options = {
-        "person_of": lambda _: "u1",
-        "has_consent": lambda user_id: user_id == "u1",
+        "owner_of": lambda _: Owner("u1"),
+        "has_consent": lambda owner: owner.user_id == "u1",
         **changes,
     }
     tracer = Tracer.open(settings, prices=PriceList(), **options)
@@ -94,7 +95,7 @@ def call_of(server: LangSmithServer) -> dict[str, Any]:
 def test_trace_is_complete_and_priced_when_a_request_ends(user_id: str, *, zstd: bool) -> None:
     """The tree is the same with and without consent: names, kinds, ids, times, tokens, cost."""
     server = LangSmithServer(zstd=zstd)
-    with running(server.app) as base, tracer_to(base, person_of=lambda _: user_id) as tracer:
+    with running(server.app) as base, tracer_to(base, owner_of=lambda _: Owner(user_id)) as tracer:
         traced(tracer).invoke(REQUEST)
         check_forgotten(tracer)
     check_trees(server)
@@ -140,7 +141,7 @@ def test_no_cost_is_sent_when_the_price_is_unknown(
 ) -> None:
     """Unknown is no cost with a reason, never 0."""
     server = LangSmithServer()
-    with running(server.app) as base, tracer_to(base, person_of=lambda _: user_id) as tracer:
+    with running(server.app) as base, tracer_to(base, owner_of=lambda _: Owner(user_id)) as tracer:
         traced(tracer, answer).invoke(REQUEST)
     assert not COSTS.keys() & usage_of(call_of(server)).keys()
     assert call_of(server)["extra"]["metadata"]["price_reference"] == reference
@@ -193,7 +194,7 @@ async def test_no_word_is_sent_when_nobody_consented(
     """Whatever the way and the end; with consent the same words are found, each of them."""
     server = LangSmithServer()
     replies = [RuntimeError(f"zanzibar-error with {KEY} and sk-proj-0123456789abcdef")]
-    with running(server.app) as base, tracer_to(base, person_of=lambda _: user_id) as tracer:
+    with running(server.app) as base, tracer_to(base, owner_of=lambda _: Owner(user_id)) as tracer:
         graph = traced(tracer, *(replies if fails else ()))
         with suppress(RuntimeError, AssistantError):
             await _run(graph, how, CONFIG)
@@ -250,7 +251,7 @@ async def _cancelled(tracer: Tracer) -> None:
 async def test_model_call_ends_when_its_request_is_cancelled(user_id: str) -> None:
     """LangChain says nothing of such a call; it ends with its root."""
     server = LangSmithServer()
-    with running(server.app) as base, tracer_to(base, person_of=lambda _: user_id) as tracer:
+    with running(server.app) as base, tracer_to(base, owner_of=lambda _: Owner(user_id)) as tracer:
         await _cancelled(tracer)
         check_forgotten(tracer)
         await asyncio.to_thread(tracer.close)
@@ -292,8 +293,8 @@ def test_nothing_is_remembered_when_many_requests_have_ended() -> None:
 async def test_each_keeps_to_his_own_consent_when_two_ask_at_once() -> None:
     """Also below one outer `@traceable`, whose trace both belong to."""
     server = LangSmithServer()
-    people = {uuid4(): "u1", uuid4(): "u2"}
-    with running(server.app) as base, tracer_to(base, person_of=people.__getitem__) as tracer:
+    people = {uuid4(): Owner("u1"), uuid4(): Owner("u2")}
+    with running(server.app) as base, tracer_to(base, owner_of=people.__getitem__) as tracer:
         graph = traced(tracer)
 
         @traceable(client=tracer.client, enabled=True)
@@ -333,7 +334,7 @@ async def test_traceable_nests_when_called_in_a_run(user_id: str) -> None:
     async def outer(text: str) -> str:
         return str(await inner(text))
 
-    with running(server.app) as base, tracer_to(base, person_of=lambda _: user_id) as tracer:
+    with running(server.app) as base, tracer_to(base, owner_of=lambda _: Owner(user_id)) as tracer:
         chain = RunnableLambda(outer).with_config({"callbacks": [tracer]})
         assert await chain.ainvoke("zanzibar") == "zanzibar"
         check_forgotten(tracer)
@@ -348,9 +349,9 @@ async def test_loop_is_not_blocked_when_consent_is_looked_up() -> None:
     """A lookup reads a database; that happens in a thread."""
     server = LangSmithServer()
 
-    def has_consent(user_id: str) -> bool:
+    def has_consent(owner: Owner) -> bool:
         time.sleep(0.01)
-        return user_id == "u1"
+        return owner.user_id == "u1"
 
     with running(server.app) as base, tracer_to(base, has_consent=has_consent) as tracer:
         graph = traced(tracer)
@@ -364,8 +365,8 @@ def test_no_word_is_sent_when_consent_cannot_be_looked_up() -> None:
     """A broken database stops neither the request nor the skeleton."""
     server = LangSmithServer()
 
-    def has_consent(user_id: str) -> bool:
-        raise OSError(user_id)
+    def has_consent(owner: Owner) -> bool:
+        raise OSError(owner.user_id)
 
     with running(server.app) as base, tracer_to(base, has_consent=has_consent) as tracer:
         assert traced(tracer).invoke(REQUEST)["messages"]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.assistant import Assistant
+from agent.blocking import Assistant
 from agent.settings import Settings
 from tests.agent.test_assistant import NOTE
 from tests.servers.langsmith import LangSmithServer
@@ -35,6 +35,7 @@ wait_for_all_tracers()
 TRACED = """
 import asyncio, sys
 from agent.prices import PriceList
+from agent.recording.owner import Owner
 from agent.recording.tracing import Tracer
 from agent.settings import load_settings
 from graphs.build import build_graph
@@ -42,8 +43,8 @@ from tests.fakes import ScriptedChatModel, make_services, reply
 
 answer, user_id = sys.argv[1:]
 tracer = Tracer.open(
-    load_settings(), prices=PriceList(), person_of=lambda _: user_id,
-    has_consent=lambda person: person == "u1",
+    load_settings(), prices=PriceList(), owner_of=lambda _: Owner(user_id),
+    has_consent=lambda owner: owner.user_id == "u1",
 )
 model = ScriptedChatModel(replies=[reply("Hi.")])
 graph = build_graph(make_services(model)).with_config({"callbacks": [tracer]})

@@ -1,0 +1,53 @@
+"""`/interactions` and `/audit`: staff alone; what is read of people is written down first."""
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+
+from routes.access import Auditing, Reading
+from routes.opening import OpenAssistant
+from routes.problems import refusals
+
+router = APIRouter()
+Limit = Annotated[int, Query(ge=1, le=1_000)]
+
+
+@router.get("/interactions", responses=refusals(401, 403, 422, 503))
+async def read_interactions(
+    caller: Reading,
+    assistant: OpenAssistant,
+    course: str | None = None,
+    user_id: str | None = None,
+    reason: str | None = None,
+    limit: Limit = 100,
+) -> list[dict[str, Any]]:
+    """Read the newest model calls, in the specification's form; the reason is kept."""
+    from agent.insight import interactions
+
+    return await asyncio.to_thread(
+        interactions.read_interactions,
+        assistant.stores,
+        caller,
+        door="http",
+        course=course,
+        user_id=user_id,
+        reason=reason,
+        limit=limit,
+    )
+
+
+@router.get("/audit", responses=refusals(401, 403, 422, 503))
+async def read_audit(
+    _: Auditing,
+    assistant: OpenAssistant,
+    subject: str | None = None,
+    reader: str | None = None,
+    since: str | None = None,
+    limit: Limit = 100,
+) -> list[dict[str, Any]]:
+    """Read who read what, newest first."""
+    entries = await asyncio.to_thread(
+        assistant.stores.audit.list, limit, subject=subject, reader=reader, since=since
+    )
+    return [entry.as_json() for entry in entries]
