@@ -13,7 +13,7 @@ from agent.errors import InputError, UnauthenticatedError
 from agent.models.catalogue import ModelCatalogue
 from agent.privacy.access import Caller, check
 from agent.privacy.consent import ConsentStatus, Decision, Wording, embedded_wording
-from agent.recording.owner import Owner
+from agent.privacy.owner import Owner
 from agent.requests import Call, Request, check_prompt_type, check_text, check_uuid
 from agent.stores import Stores
 from graphs.context import Context

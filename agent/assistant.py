@@ -6,8 +6,8 @@ It is the only place that opens things. `AsyncAssistant` is the one implementati
 
 import asyncio
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from datetime import date
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
@@ -31,8 +31,9 @@ from agent.models.catalogue import ModelCatalogue
 from agent.outcome import conclude, explain
 from agent.prices import PriceList
 from agent.privacy.access import Caller, local_caller
+from agent.privacy.owner import Owner
+from agent.privacy.redactors import OUTBOUND, Redactors
 from agent.recording.handler import RecordingHandler
-from agent.recording.owner import Owner
 from agent.recording.tracing import Tracer
 from agent.recording.untraced import Untraced
 from agent.requests import Call, Options, Request
@@ -120,11 +121,13 @@ class AsyncAssistant:
     async def _open_recording(self) -> list[BaseCallbackHandler]:
         """Make what hears of every run: the record, and LangSmith's tracer or its stand-in."""
         prices = PriceList(self.settings.openai_base_url, self.settings.price_provider)
+        self._redactors = Redactors(self.stores.people, self.stores.roster)
         self.handler = RecordingHandler(
             self.stores.runs,
             prices=prices,
             default_owner=Owner(self.stores.user_id),
             has_consent=self.admission.may_keep,
+            make_redactor=self._redactors.of,
         )
         """Records whatever it is given to, as `config={"callbacks": [handler]}`."""
         if not self.settings.langsmith_tracing:
@@ -135,6 +138,7 @@ class AsyncAssistant:
             prices=prices,
             owner_of=self.handler.owner_of,
             has_consent=self.admission.may_keep,
+            redactor_of=self.handler.redactor_of,
         )
         self._open.push_async_callback(asyncio.to_thread, self._tracer.close)
         return [self.handler, self._tracer]
@@ -167,7 +171,8 @@ class AsyncAssistant:
         async with self._settling(run_id):
             request = await asyncio.to_thread(self._admit, run_id, caller, call)
             async with self._turn(request.memory_id):
-                values = await self._threads.ainvoke(**_run(request))
+                with self._outbound(request):
+                    values = await self._threads.ainvoke(**_run(request))
             return await asyncio.to_thread(self._conclude, request, dict(values))
 
     async def stream(
@@ -198,13 +203,14 @@ class AsyncAssistant:
 
     async def _produce(self, request: Request, sender: "MemoryObjectSendStream[Event]") -> None:
         """Run the graph in a task of its own: cancelling it is what stops a model call."""
-        reader = EventReader()
+        reader = EventReader(self.handler.redactor_of(request.run_id).placeholders)
         async with sender, self._settling(request.run_id):
             async with self._turn(request.memory_id):
-                parts = self._threads.astream(**_run(request), stream_mode=list(STREAM_MODES))
-                async for mode, part in parts:
-                    for event in reader.read(mode, part):
-                        await sender.send(event)
+                with self._outbound(request):
+                    parts = self._threads.astream(**_run(request), stream_mode=list(STREAM_MODES))
+                    async for mode, part in parts:
+                        for event in reader.read(mode, part):
+                            await sender.send(event)
             answer = await asyncio.to_thread(self._conclude, request, reader.values)
             for event in closing_events(answer):
                 await sender.send(event)
@@ -249,8 +255,9 @@ class AsyncAssistant:
             run = self.stores.runs.get(run_id)
             owner = Owner(person, (run and run.course) or "")
             keeps = self.admission.may_keep(owner)
+            said = self._redactors.of(owner).redact_or_hash(comment)
             ledger = FeedbackLedger(self.stores.database)
-            return ledger.give(run_id, person, rating, score, comment, keep_comment=keeps)
+            return ledger.give(run_id, person, rating, score, said, keep_comment=keeps)
 
         return await asyncio.to_thread(give)
 
@@ -261,6 +268,16 @@ class AsyncAssistant:
             SettingsError: pandas is not installed.
         """
         return await asyncio.to_thread(as_frame, self.stores.runs, limit)
+
+    @contextmanager
+    def _outbound(self, request: Request) -> Iterator[None]:
+        """Let models that are elsewhere see placeholders, where the course does not object."""
+        wanted = request.course.outbound_redaction
+        token = OUTBOUND.set(self.handler.redactor_of(request.run_id) if wanted else None)
+        try:
+            yield
+        finally:
+            OUTBOUND.reset(token)
 
     def _admit(self, run_id: uuid.UUID, caller: Caller | None, call: Call) -> Request:
         """Check a call, and open its record."""

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from langchain_core.messages import AIMessageChunk
 
 from agent.answer import NOTICE, Answer, QuotedSource
+from agent.privacy.redaction import Placeholders, StreamRestorer
 from agent.requests import Request
 from graphs.calls import clean
 from graphs.citations import CitationStream
@@ -39,7 +40,9 @@ class Event:
 class EventReader:
     """Reads the parts of one run's stream; only the answer's own tokens become events."""
 
-    def __init__(self) -> None:
+    def __init__(self, placeholders: Placeholders | None = None) -> None:
+        self._placeholders = placeholders or Placeholders()
+        self._restorer = StreamRestorer(self._placeholders)
         self.values: dict[str, Any] = {}
         """The graph's state after the last step."""
         self._known: set[int] | None = None
@@ -57,7 +60,7 @@ class EventReader:
         elif mode == "custom":
             yield from self._read_sources(part["sources"])
         elif "chat" in part:
-            yield from self._show(self._text.end())
+            yield from self._show(self._text.feed(self._restorer.flush()) + self._text.end())
 
     def _read_sources(self, sources: list[Source]) -> Iterator[Event]:
         if self._known is None:  # a repair round is given the same ones
@@ -69,11 +72,12 @@ class EventReader:
             return
         if (attempt := metadata.get("attempt", 1)) != self._attempt:
             self._attempt = attempt
+            self._restorer = StreamRestorer(self._placeholders)
             self._text = CitationStream(known=self._known or set())
             if self._has_shown:
                 self._has_shown = False
                 yield Event("reset", {"attempt": attempt})
-        yield from self._show(self._text.feed(clean(chunk.text)))
+        yield from self._show(self._text.feed(self._restorer.feed(clean(chunk.text))))
 
     def _show(self, text: str) -> Iterator[Event]:
         if text:

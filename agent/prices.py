@@ -9,6 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 from functools import cache, partial
 from importlib.metadata import version
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -82,6 +83,16 @@ def has_prices(provider: str) -> bool:
     except LookupError:
         return False
     return True
+
+
+def is_near(base_url: str) -> bool:
+    """Say whether a server is on this machine or in its own network."""
+    host = urlsplit(base_url).hostname or ""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host == "localhost" or host.endswith((".localhost", ".local", ".internal"))
+    return address.is_loopback or address.is_private
 
 
 def to_usd(nano_usd: int | None) -> float | None:

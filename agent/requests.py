@@ -7,7 +7,7 @@ from typing import TypedDict
 from agent.courses.course import Course
 from agent.errors import InputError, TooLargeError
 from agent.privacy.consent import ConsentStatus
-from agent.recording.owner import Owner
+from agent.privacy.owner import Owner
 from graphs.context import Context
 from graphs.state import PROMPT_TYPES, PromptType
 

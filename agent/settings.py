@@ -80,6 +80,11 @@ class Settings(BaseSettings):
     model_timeout: float = Field(
         default=120.0, gt=0, description="Seconds a model call may take, all its tries together."
     )
+    outbound_redaction: Literal["remote", "always", "never"] = Field(
+        default="remote",
+        description="To which models personal data goes as placeholders; `remote`: to those that "
+        "are not on this machine or network. A course may turn it off.",
+    )
     model_retries: int = Field(
         default=2, ge=0, le=10, description="How often a model call that failed is tried again."
     )

@@ -36,16 +36,16 @@ async def answer(state: State, context: Context, *, services: Services) -> State
         choice, prompt, "chat_answer", prompt_type="chat", left_out=fitted.left_out
     )
     announce(fitted.sources)
-    reply = (await choice.ask(fitted.messages, config)).message
+    reply = await choice.ask(fitted.messages, config)
     known = {source["number"] for source in fitted.sources}
     text = drop_citations(clean(reply.text), known=known)
     cited = cited_numbers(text)
     return {
-        "messages": [AIMessage(text, id=reply.id)],
+        "messages": [AIMessage(text, id=reply.message.id)],
         "sources": [source for source in fitted.sources if source["number"] in cited],
-        "left_out": [*fitted.left_out, *_cut_off(reply)],
+        "left_out": [*fitted.left_out, *_cut_off(reply.message)],
         "model_asked": choice.name,
-        "model_served": served_by(reply, choice),
+        "model_served": served_by(reply.message, choice),
     }
 
 

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from agent.cli import audit, courses, index, keys, records, requests, service
+from agent.cli import audit, courses, index, keys, privacy, records, requests, service
 
 app = typer.Typer(
     help="Plans, answers and code for programming assignments, grounded in past ones.",
@@ -23,6 +23,7 @@ app.add_typer(records.consent, name="consent")
 app.add_typer(courses.app, name="course")
 app.add_typer(keys.app, name="keys")
 app.add_typer(audit.app, name="audit")
+app.add_typer(privacy.app, name="privacy")
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 from pydantic import SecretStr
 
 from agent.errors import InputError, ModelError
-from agent.prices import is_openai
+from agent.prices import is_near, is_openai
 from agent.settings import OPENAI_URL, Settings
 
 if TYPE_CHECKING:
@@ -121,7 +121,17 @@ class ModelCatalogue:
             formats=self._formats.setdefault(name, JsonFormats(self._formats_of(name))),
             retries=self._settings.model_retries,
             deadline=self._settings.model_timeout,
+            replaces_personal_data=self._replaces(name),
         )
+
+    def _replaces(self, name: str) -> bool:
+        """Say whether personal data is replaced in what goes to a model."""
+        if self._settings.outbound_redaction != "remote":
+            return self._settings.outbound_redaction == "always"
+        if name == OFFLINE:
+            return False
+        address = self._settings.openai_base_url if name.startswith(_OPENAI) else ""
+        return not is_near(address or OPENAI_URL)
 
     def _window_of(self, name: str) -> int:
         known = sorted((start for start in _WINDOWS if name.startswith(start)), key=len)

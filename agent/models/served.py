@@ -31,6 +31,8 @@ from agent.errors import (
     TooLargeError,
 )
 from agent.models.formats import JsonFormats, bind_schema, read_json, read_words, say_schema
+from agent.privacy.redaction import Redactor
+from agent.privacy.redactors import outbound_redactor
 from graphs.calls import finish_reason
 from graphs.context import Reply
 
@@ -69,6 +71,8 @@ class ServedModel:
     retries: int = 0
     deadline: float = 120.0
     """Seconds that a call may take, all its tries together."""
+    replaces_personal_data: bool = False
+    """Whether names and numbers of people go out as placeholders, and come back as themselves."""
 
     async def ask(
         self,
@@ -83,6 +87,18 @@ class ServedModel:
             ModelError: the model failed, in all the tries that made sense.
             TooLargeError: the request is longer than the model reads.
         """
+        redactor = outbound_redactor() if self.replaces_personal_data else None
+        if redactor is not None:
+            messages = await asyncio.to_thread(_redacted, messages, redactor)
+        reply = await self._ask(messages, config, schema)
+        return reply if redactor is None else _restored(reply, redactor)
+
+    async def _ask(
+        self,
+        messages: Sequence[AnyMessage],
+        config: RunnableConfig,
+        schema: Mapping[str, Any] | None,
+    ) -> Reply:
         try:
             async with asyncio.timeout(self.deadline):
                 tries = _Tries(self.retries, self.deadline)
@@ -178,6 +194,29 @@ async def _try(
     if reason is None or not reply.text:
         raise CutShortError
     return reply
+
+
+def _redacted(messages: Sequence[AnyMessage], redactor: Redactor) -> list[AnyMessage]:
+    return [
+        message.model_copy(update={"content": redactor.redact(message.text).text})
+        for message in messages
+    ]
+
+
+def _restored(reply: Reply, redactor: Redactor) -> Reply:
+    return Reply(
+        reply.message, redactor.restore(reply.text), _restored_value(reply.value, redactor)
+    )
+
+
+def _restored_value(value: Any, redactor: Redactor) -> Any:
+    if isinstance(value, str):
+        return redactor.restore(value)
+    if isinstance(value, dict):
+        return {name: _restored_value(inner, redactor) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_restored_value(inner, redactor) for inner in value]
+    return value
 
 
 def _numbered(config: RunnableConfig, number: int) -> RunnableConfig:

@@ -6,6 +6,7 @@ It knows nothing of what a person may do; that is `agent.privacy.access`.
 import unicodedata
 import uuid
 
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -58,6 +59,11 @@ class People:
                 raise
             return known
         return made
+
+    def name_of(self, user_id: str) -> str | None:
+        """Return the name behind a pseudonym, where this installation knows it."""
+        with self._database.read() as session:
+            return session.scalar(select(Person.name).where(Person.user_id == user_id))
 
     def _known(self, name: str) -> str | None:
         with self._database.read() as session:

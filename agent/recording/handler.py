@@ -20,7 +20,8 @@ from langchain_core.outputs import ChatGeneration, LLMResult
 
 from agent.database import utc_now
 from agent.prices import PriceList
-from agent.recording.owner import Owner
+from agent.privacy.owner import Owner
+from agent.privacy.redaction import Redactor
 from agent.recording.run_store import RunStore, Status
 from graphs.calls import finish_reason, written_by
 
@@ -34,6 +35,7 @@ class _OpenRun:
     """What has to be remembered of a model call until it ends."""
 
     started: float
+    root: UUID
     keeps_text: bool
     provider: str
     model: str
@@ -54,16 +56,20 @@ class RecordingHandler(BaseCallbackHandler):
         prices: PriceList,
         default_owner: Owner,
         has_consent: Callable[[Owner], bool],
+        make_redactor: Callable[[Owner], Redactor],
     ) -> None:
         self._store = store
         self._prices = prices
         self._default_owner = default_owner
         self._has_consent = has_consent
+        self._make_redactor = make_redactor
         self._lock = threading.Lock()
         """Events of one trace come from several threads."""
         self._traces: dict[UUID, UUID] = {}
         """Each open run, and the root it belongs to; a root belongs to itself."""
         self._open: dict[UUID, _OpenRun] = {}
+        self._redactors: dict[UUID, Redactor] = {}
+        """One for each open root, so that a value has one placeholder throughout a request."""
         self._owners: dict[UUID, Owner] = {}
         """Whose an open root is, where it is not the default person's."""
         self._ended: OrderedDict[UUID, UUID] = OrderedDict()
@@ -112,6 +118,7 @@ class RecordingHandler(BaseCallbackHandler):
         client, who could file it under another's name or profit from another's consent.
         """
         self._owners[run_id] = owner
+        self._redactors[run_id] = self._make_redactor(owner)
         self._enter(run_id, None)
         self._start_root(name, run_id, None, metadata)
 
@@ -122,6 +129,18 @@ class RecordingHandler(BaseCallbackHandler):
     def owner_of(self, root: UUID) -> Owner:
         """Return whose a root is."""
         return self._owners.get(root, self._default_owner)
+
+    def redactor_of(self, root: UUID) -> Redactor:
+        """Return what replaces personal data in the texts of a root."""
+        with self._lock:
+            known = self._redactors.get(root)
+        if known is None:
+            made = self._make_redactor(self.owner_of(root))
+            with self._lock:
+                known = self._redactors.setdefault(root, made)
+                if root in self._ended:  # a late one; nobody else will take it out
+                    self._redactors.pop(root, None)
+        return known
 
     def close(self, run_id: UUID, error: BaseException) -> None:
         """Close a root that ended before LangChain would say so; a settled one stays."""
@@ -206,6 +225,7 @@ class RecordingHandler(BaseCallbackHandler):
         parameters = kwargs.get("invocation_params") or {}
         opened = _OpenRun(
             started=time.perf_counter(),
+            root=root,
             keeps_text=keeps_text,
             provider=provider,
             model=asked,
@@ -223,7 +243,7 @@ class RecordingHandler(BaseCallbackHandler):
                     if (value := parameters.get(name)) is not None
                 },
                 "content": "kept" if keeps_text else "no consent",
-                "prompt": prompt() if keeps_text else None,
+                "prompt": self.redactor_of(root).redact_or_hash(prompt()) if keeps_text else None,
             }
         )
         self._close_if_late(root)
@@ -284,6 +304,9 @@ class RecordingHandler(BaseCallbackHandler):
             run = self._open.pop(run_id, None)
         if run is None:
             return
+        owner = self.owner_of(run.root)
+        keeps_text = run.keeps_text and self._has_consent(owner)
+        withdrawn = {"content": "no consent", "prompt": None} if run.keeps_text else {}
         message = _message_of(response)
         text = _storable(_text_of(response, message) or "".join(run.pieces))
         usage = message.usage_metadata if message else None
@@ -316,7 +339,8 @@ class RecordingHandler(BaseCallbackHandler):
                 "usage_details": dict(usage) if usage else None,
                 "cost_nano_usd": price.nano_usd,
                 "price_reference": price.reference,
-                "response": text if run.keeps_text else None,
+                "response": self.redactor_of(run.root).redact_or_hash(text) if keeps_text else None,
+                **({} if keeps_text else withdrawn),
             },
         )
 
@@ -329,10 +353,12 @@ class RecordingHandler(BaseCallbackHandler):
             self._ended.update(dict.fromkeys([root, *below], root))
             while len(self._ended) > _REMEMBERED:
                 self._ended.popitem(last=False)
-            self._owners.pop(root, None)
         for run_id in below:
             self._settle_llm(run_id, "cancelled" if status == "done" else status, None, error)
         self._store.settle_open(str(root), status, error=error)
+        with self._lock:
+            self._owners.pop(root, None)
+            self._redactors.pop(root, None)
 
 
 def flatten(messages: Sequence[BaseMessage]) -> str:

@@ -8,12 +8,15 @@ not known, and one that `@traceable` opens below one of ours.
 import re
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, is_dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from langsmith import Client
 from langsmith.utils import LangSmithUserError
+from pydantic import BaseModel
 from urllib3.util import Retry
 
 _PATIENCE = 4.0
@@ -53,6 +56,9 @@ _KEY = re.compile(r"\b(?:sk|pk|lsv2)[-_][\w*-]{12,}|(?<=Bearer )\S+")
 _SHORTEST_KEY = 8
 """A shorter one would be found in ordinary words."""
 _MAY_HOLD_KEYS = ("error", "events", "extra", "serialized")
+_WITHOUT_TEXT = (bool, int, float, datetime, UUID, type(None))
+_WRITTEN = ("inputs", "outputs", "error", "events")
+"""Where people's words stand; elsewhere one word is a name or an id of ours."""
 _ROOT_NAMES = {"chain": "assistant"}
 """What a root is called without text; its own name may come from whoever invokes the graph."""
 
@@ -60,9 +66,17 @@ _ROOT_NAMES = {"chain": "assistant"}
 class TraceClient(Client):
     """LangSmith's client, which holds text back and never holds up the end of the process."""
 
-    def __init__(self, *, api_url: str, api_key: str, secrets: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        api_url: str,
+        api_key: str,
+        redact: Callable[[UUID, str], str],
+        secrets: Iterable[str] = (),
+    ) -> None:
         self.consents: dict[UUID, bool] = {}
         """The open roots, and whether their text may leave."""
+        self._redact = redact
         self._secrets = tuple(key for key in {*secrets, api_key} if len(key) >= _SHORTEST_KEY)
         self._closes_at: float | None = None
         super().__init__(
@@ -121,10 +135,20 @@ class TraceClient(Client):
         root = self.root_of(fields.get("dotted_order") or "")
         if root is not None and self.consents[root]:
             return {
-                name: self._scrub(value) if name in _MAY_HOLD_KEYS else value
+                name: value if name in _STRUCTURE else self._cleaned(name, value, root)
                 for name, value in fields.items()
             }
         return _skeleton(fields, is_below=root is not None and root != fields.get("id"))
+
+    def _cleaned(self, name: str, value: Any, root: UUID) -> Any:
+        """Replace personal data, and API keys where nobody typed them."""
+
+        def redact(text: str) -> str:
+            is_ours = name not in _WRITTEN and _NAME.fullmatch(text)
+            return text if is_ours else self._redact(root, text)
+
+        without_keys = self._scrub(value) if name in _MAY_HOLD_KEYS else value
+        return _each_text(without_keys, redact)
 
     def _scrub(self, value: Any) -> Any:
         """Replace API keys in text, however deep it lies."""
@@ -137,6 +161,22 @@ class TraceClient(Client):
         if isinstance(value, list | tuple):
             return [self._scrub(inner) for inner in value]
         return value
+
+
+def _each_text(value: Any, change: Callable[[str], str]) -> Any:
+    """Change every text, however deep it lies."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, Mapping):
+        return {name: _each_text(inner, change) for name, inner in value.items()}
+    if isinstance(value, list | tuple | set):
+        return [_each_text(inner, change) for inner in value]
+    if isinstance(value, BaseModel):
+        return _each_text(value.model_dump(), change)
+    if is_dataclass(value) and not isinstance(value, type):
+        return _each_text(asdict(value), change)
+    # What LangSmith's client would make a text of by itself must not pass unread.
+    return value if isinstance(value, _WITHOUT_TEXT) else change(repr(value))
 
 
 def _skeleton(fields: Mapping[str, Any], *, is_below: bool) -> dict[str, Any]:

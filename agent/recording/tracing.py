@@ -13,7 +13,8 @@ from langchain_core.tracers import LangChainTracer
 from langchain_core.tracers.schemas import Run
 
 from agent.prices import PriceList, to_usd
-from agent.recording.owner import Owner
+from agent.privacy.owner import Owner
+from agent.privacy.redaction import Redactor
 from agent.recording.trace_client import PRICE_REFERENCE, TraceClient
 from agent.settings import Settings
 
@@ -59,6 +60,7 @@ class Tracer(LangChainTracer):
         prices: PriceList,
         owner_of: Callable[[UUID], Owner],
         has_consent: Callable[[Owner], bool],
+        redactor_of: Callable[[UUID], Redactor],
     ) -> "Tracer":
         """Make a tracer and its client from the settings; `close` it.
 
@@ -68,13 +70,17 @@ class Tracer(LangChainTracer):
             owner_of: Whose a root run is. A run's own metadata is not asked, because it may
                 come from a client.
             has_consent: Whether a person's text may leave.
+            redactor_of: What replaces personal data in a root's texts.
 
         """
         keys = (settings.langsmith_api_key, settings.openai_api_key)
         langsmith_key, openai_key = (key.get_secret_value() if key else "" for key in keys)
         return cls(
             client=TraceClient(
-                api_url=settings.langsmith_endpoint, api_key=langsmith_key, secrets=[openai_key]
+                api_url=settings.langsmith_endpoint,
+                api_key=langsmith_key,
+                secrets=[openai_key],
+                redact=lambda root, text: redactor_of(root).redact_or_hash(text),
             ),
             project_name=settings.langsmith_project,
             prices=prices,

@@ -11,7 +11,8 @@ from agent.database import Database
 from agent.prices import PriceList
 from agent.recording.export import as_json_lines
 from agent.recording.handler import RecordingHandler
-from agent.recording.owner import Owner
+from agent.privacy.owner import Owner
+from agent.privacy.redaction import Redactor
 from agent.recording.run_store import RunStore
 from tests.fakes import ScriptedChatModel, reply
 
@@ -46,7 +47,11 @@ def test_line_has_the_specification_keys_when_exported(tmp_path: Path) -> None:
     store = RunStore(database)
     user = "4f4ccd1e-59c9-4a4c-9a5f-5d3f8f0f4a11"
     handler = RecordingHandler(
-        store, prices=PriceList(), default_owner=Owner(user), has_consent=lambda _: True
+        store,
+        prices=PriceList(),
+        default_owner=Owner(user),
+        has_consent=lambda _: True,
+        make_redactor=lambda _: Redactor(),
     )
     ScriptedChatModel(replies=[reply("Hi.")]).invoke(
         [HumanMessage("hello")],

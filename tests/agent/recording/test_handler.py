@@ -17,7 +17,8 @@ from agent.database import Database
 from agent.errors import ModelError, StorageError
 from agent.prices import PriceList
 from agent.recording.handler import RecordingHandler
-from agent.recording.owner import Owner
+from agent.privacy.owner import Owner
+from agent.privacy.redaction import Redactor
 from agent.recording.run_store import Run, RunStore
 from graphs.build import AssistantGraph, build_graph
 from tests.fakes import ScriptedChatModel, make_services, reply
@@ -42,7 +43,11 @@ def store(database: Database) -> RunStore:
 def handler_for(store: RunStore, *, consent: bool = True) -> RecordingHandler:
     """Make a handler for one person."""
     return RecordingHandler(
-        store, prices=PriceList(), default_owner=Owner("u1"), has_consent=lambda _: consent
+        store,
+        prices=PriceList(),
+        default_owner=Owner("u1"),
+        has_consent=lambda _: consent,
+        make_redactor=lambda _: Redactor(),
     )
 
 

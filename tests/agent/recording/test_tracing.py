@@ -18,7 +18,8 @@ from pydantic import PrivateAttr, SecretStr
 
 from agent.errors import AssistantError
 from agent.prices import PriceList
-from agent.recording.owner import Owner
+from agent.privacy.owner import Owner
+from agent.privacy.redaction import Redactor
 from agent.recording.tracing import Tracer
 from agent.settings import Settings
 from graphs.build import AssistantGraph, build_graph
@@ -51,6 +52,7 @@ def tracer_to(base: str, **changes: Any) -> Iterator[Tracer]:
     options = {
         "owner_of": lambda _: Owner("u1"),
         "has_consent": lambda owner: owner.user_id == "u1",
+        "redactor_of": lambda _: Redactor(),
         **changes,
     }
     tracer = Tracer.open(settings, prices=PriceList(), **options)

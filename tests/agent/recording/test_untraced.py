@@ -35,7 +35,8 @@ wait_for_all_tracers()
 TRACED = """
 import asyncio, sys
 from agent.prices import PriceList
-from agent.recording.owner import Owner
+from agent.privacy.owner import Owner
+from agent.privacy.redaction import Redactor
 from agent.recording.tracing import Tracer
 from agent.settings import load_settings
 from graphs.build import build_graph
@@ -44,7 +45,7 @@ from tests.fakes import ScriptedChatModel, make_services, reply
 answer, user_id = sys.argv[1:]
 tracer = Tracer.open(
     load_settings(), prices=PriceList(), owner_of=lambda _: Owner(user_id),
-    has_consent=lambda owner: owner.user_id == "u1",
+    has_consent=lambda owner: owner.user_id == "u1", redactor_of=lambda _: Redactor(),
 )
 model = ScriptedChatModel(replies=[reply("Hi.")])
 graph = build_graph(make_services(model)).with_config({"callbacks": [tracer]})

@@ -1,0 +1,61 @@
+"""The redactor of each request: by the sender's enrolment and the names of their course.
+
+A redactor lives as long as its request, because it remembers what its placeholders stand for.
+"""
+
+import threading
+from contextvars import ContextVar
+
+from agent.courses.roster import Roster as Enrolments
+from agent.courses.roster_file import Student
+from agent.privacy.owner import Owner
+from agent.privacy.people import People
+from agent.privacy.redaction import Enrolment, Redactor, Roster
+
+OUTBOUND: ContextVar[Redactor | None] = ContextVar("outbound")
+"""What replaces personal data in what the current request sends to a model; none: nothing does.
+Where no request is known, as in a graph that is invoked directly, forms alone are replaced."""
+
+
+def outbound_redactor() -> Redactor | None:
+    """Return the redactor of what is about to be sent to a model."""
+    try:
+        return OUTBOUND.get()
+    except LookupError:
+        return Redactor()
+
+
+class Redactors:
+    """Makes redactors; the names of a course are compiled once, until they change."""
+
+    def __init__(self, people: People, enrolments: Enrolments) -> None:
+        self._people = people
+        self._enrolments = enrolments
+        self._compiled: dict[str, tuple[tuple[str, ...], Roster]] = {}
+        self._lock = threading.Lock()
+
+    def of(self, owner: Owner) -> Redactor:
+        """Return a new redactor for one request of an owner."""
+        name = self._people.name_of(owner.user_id)
+        student = self._enrolments.of_person(owner.course, name) if name and owner.course else None
+        return Redactor(_enrolment(student), self._roster(owner.course))
+
+    def _roster(self, course: str) -> Roster:
+        names = tuple(self._enrolments.names_of(course)) if course else ()
+        with self._lock:
+            known = self._compiled.get(course)
+            if known is None or known[0] != names:
+                self._compiled[course] = known = (names, Roster(names))
+            return known[1]
+
+
+def _enrolment(student: Student | None) -> Enrolment | None:
+    if student is None:
+        return None
+    return Enrolment(
+        first=student.first,
+        last=student.last,
+        email=student.email,
+        student_id=student.student_id,
+        username=student.username,
+    )
