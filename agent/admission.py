@@ -84,8 +84,14 @@ class Admission:
                 "No valid API key came with the request. Send the header "
                 "'Authorization: Bearer KEY' with the key that the staff gave you."
             )
-        enrolled = self.stores.roster.courses_of(found.name)
-        courses = {*found.courses, *enrolled, *self.courses.taught_by(found.name)}
+        # What a key of one role opens must not grow by what its person is elsewhere: a teacher
+        # who sits in another course as a student may not read what is written there.
+        theirs = (
+            self.stores.roster.courses_of(found.name)
+            if found.role == "student"
+            else self.courses.taught_by(found.name)
+        )
+        courses = {*found.courses, *theirs}
         return replace(found, courses=tuple(sorted(courses)))
 
     def wording_of(self, owner: Owner) -> Wording:

@@ -13,7 +13,7 @@ from routes.problems import refusals
 Rating = Literal["positive", "neutral", "negative"]
 _NOT_KEPT = (
     "The rating is kept, the comment is not, because you have not agreed to your texts being "
-    "kept. Agree with 'assist consent give', then send it again."
+    "kept. Agree with PUT /me/consent or 'assist consent give', then send it again."
 )
 router = APIRouter()
 

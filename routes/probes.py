@@ -18,6 +18,7 @@ All of it is AI-generated: check it, and hand in only what you understand.</p>
 <pre>curl -s localhost:8000/ask -H 'content-type: application/json' \\
   -d '{"message": "How should I test a REST API?"}'</pre>
 <ul>
+<li>Where API keys are asked for, add <code>-H 'authorization: Bearer KEY'</code>.</li>
 <li><code>POST /ask</code>: <code>message</code>, and where you want
 <code>prompt_type</code> (auto, planning, chat, codegen), <code>assignment_id</code>,
 <code>thread_id</code>, <code>course</code>, <code>model</code></li>

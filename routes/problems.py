@@ -26,6 +26,8 @@ _SENTENCES = {
     "json_invalid": "is not valid JSON",
     "uuid_parsing": "is not a UUID",
     "uuid_type": "is not a UUID",
+    "date_from_datetime_parsing": "is not a date like 2026-11-22",
+    "date_parsing": "is not a date like 2026-11-22",
     "literal_error": "has to be one of the values listed in /docs",
     "greater_than_equal": "is too small",
     "less_than_equal": "is too large",
@@ -72,7 +74,10 @@ async def refuse(_: Request, error: Exception) -> JSONResponse:
 async def fail(_: Request, error: Exception) -> JSONResponse:
     """Say what failed."""
     known = translate(error)
-    return _problem(known.status, **problem_of(known))
+    answer = _problem(known.status, **problem_of(known))
+    if known.status == HTTPStatus.UNAUTHORIZED:
+        answer.headers["WWW-Authenticate"] = "Bearer"
+    return answer
 
 
 def problem_of(error: Exception) -> dict[str, str]:

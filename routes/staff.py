@@ -1,6 +1,7 @@
 """`/interactions` and `/audit`: staff alone; what is read of people is written down first."""
 
 import asyncio
+from datetime import date
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -39,15 +40,21 @@ async def read_interactions(
 
 @router.get("/audit", responses=refusals(401, 403, 422, 503))
 async def read_audit(
-    _: Auditing,
+    caller: Auditing,
     assistant: OpenAssistant,
     subject: str | None = None,
     reader: str | None = None,
-    since: str | None = None,
+    since: date | None = None,
     limit: Limit = 100,
 ) -> list[dict[str, Any]]:
-    """Read who read what, newest first."""
-    entries = await asyncio.to_thread(
-        assistant.stores.audit.list, limit, subject=subject, reader=reader, since=since
-    )
-    return [entry.as_json() for entry in entries]
+    """Read who read what, newest first; this too is written down."""
+    from agent.insight.interactions import note_act
+
+    def read() -> list[dict[str, Any]]:
+        stores = assistant.stores
+        note_act(stores, caller, "read audit", "audit", [], door="http")
+        day = since.isoformat() if since else None
+        entries = stores.audit.list(limit, subject=subject, reader=reader, since=day)
+        return [entry.as_json() for entry in entries]
+
+    return await asyncio.to_thread(read)

@@ -9,7 +9,9 @@ from agent.cli.terminal import AsJson, open_stores, print_json
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from agent.privacy.audit import Action
     from agent.privacy.keys import KeyInfo
+    from agent.stores import Stores
 
 _DAY = 10
 """Characters of a stored time that are its day."""
@@ -31,6 +33,7 @@ def create(
     """Make a key and print it; it is not kept and cannot be shown again."""
     with open_stores() as stores:
         key, info = stores.keys.create(name, role, course or (), _end_of(expires))
+        _note(stores, "create key", info)
     typer.echo(key)
     typer.echo(
         "This key is shown once. Hand it to its person alone; it is sent as the header\n"
@@ -60,7 +63,16 @@ def revoke(prefix: str) -> None:
     """Close a key at once and for good."""
     with open_stores() as stores:
         info = stores.keys.revoke(prefix)
+        _note(stores, "revoke key", info)
     typer.echo(f"{info.prefix} opens nothing any more.")
+
+
+def _note(stores: "Stores", action: "Action", info: "KeyInfo") -> None:
+    from agent.insight.interactions import note_act
+    from agent.privacy.access import local_caller
+
+    caller = local_caller(stores.user_id)
+    note_act(stores, caller, action, "key", [info.prefix], door="terminal")
 
 
 def _end_of(day: str) -> "datetime | None":

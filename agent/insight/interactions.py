@@ -7,8 +7,9 @@ from typing import Any
 
 from sqlalchemy import select
 
+from agent.courses.book import DEFAULT_ID
 from agent.privacy.access import Caller, check
-from agent.privacy.audit import Access, Door
+from agent.privacy.audit import Access, Action, Door
 from agent.recording.export import as_interaction
 from agent.recording.run_store import Run
 from agent.stores import Stores
@@ -45,7 +46,8 @@ def read_interactions(
     check(caller, "content", course=course, reason=reason)
     wanted = select(Run).where(Run.run_type == "llm").order_by(Run.started_at.desc())
     if course:
-        wanted = wanted.where(Run.course == course)
+        is_default = course == DEFAULT_ID
+        wanted = wanted.where(Run.course.is_(None) if is_default else Run.course == course)
     if user_id:
         wanted = wanted.where(Run.user_id == user_id)
     with stores.database.begin() as session:
@@ -62,6 +64,22 @@ def note_reading(stores: Stores, caller: Caller, runs: Sequence[Run], *, door: D
     for some in _pages(ids):
         with stores.database.begin() as session:
             stores.audit.append(session, _access(caller, some, door=door, reason=None))
+
+
+def note_act(
+    stores: Stores, caller: Caller, action: Action, kind: str, ids: Sequence[str], *, door: Door
+) -> None:
+    """Write down what somebody does with keys, or with the log itself."""
+    act = Access(
+        reader=caller.user_id,
+        role=caller.role,
+        action=action,
+        object_kind=kind,
+        object_ids=list(ids),
+        door=door,
+    )
+    with stores.database.begin() as session:
+        stores.audit.append(session, act)
 
 
 def _pages(ids: Iterator[str]) -> Iterator[list[str]]:
