@@ -9,10 +9,10 @@ from langchain_core.messages import HumanMessage
 
 from agent.database import Database
 from agent.prices import PriceList
-from agent.recording.export import as_json_lines
-from agent.recording.handler import RecordingHandler
 from agent.privacy.owner import Owner
 from agent.privacy.redaction import Redactor
+from agent.recording.export import as_json_lines
+from agent.recording.handler import RecordingHandler
 from agent.recording.run_store import RunStore
 from tests.fakes import ScriptedChatModel, reply
 

@@ -16,9 +16,9 @@ from pydantic import PrivateAttr
 from agent.database import Database
 from agent.errors import ModelError, StorageError
 from agent.prices import PriceList
-from agent.recording.handler import RecordingHandler
 from agent.privacy.owner import Owner
 from agent.privacy.redaction import Redactor
+from agent.recording.handler import RecordingHandler
 from agent.recording.run_store import Run, RunStore
 from graphs.build import AssistantGraph, build_graph
 from tests.fakes import ScriptedChatModel, make_services, reply
