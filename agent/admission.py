@@ -14,6 +14,7 @@ from agent.models.catalogue import ModelCatalogue
 from agent.privacy.access import Caller, check
 from agent.privacy.consent import ConsentStatus, Decision, Wording, embedded_wording
 from agent.privacy.owner import Owner
+from agent.privacy.redactors import Redactors
 from agent.requests import Call, Request, check_prompt_type, check_text, check_uuid
 from agent.stores import Stores
 from graphs.context import Context
@@ -29,6 +30,7 @@ class Admission:
     stores: Stores
     courses: CourseBook
     models: ModelCatalogue
+    redactors: Redactors
 
     def admit(self, run_id: uuid.UUID, caller: Caller, call: Call) -> Request:
         """Turn a call into a request.
@@ -47,7 +49,8 @@ class Admission:
             run_id=run_id,
             thread_id=thread,
             opens_thread=not call.thread_id,
-            memory_id=self._memory_of(caller, thread),
+            memory_id=self._memory_of(caller, owner.course, thread),
+            outbound=self.redactors.of(owner, exact=True) if course.outbound_redaction else None,
             owner=owner,
             course=course,
             consent=self.stores.consent.status(owner.user_id, self.wording_of(owner)),
@@ -60,8 +63,13 @@ class Admission:
             ),
         )
 
-    def course_of(self, caller: Caller, asked: str) -> Course:
+    def course_of(self, caller: Caller, asked: str, *, is_over: bool = False) -> Course:
         """Return the one course that a call of somebody belongs to.
+
+        Args:
+            caller: Who calls.
+            asked: The course they name.
+            is_over: Whether a course that is over, or has not begun, will do.
 
         Raises:
             InputError: they have to choose, or the course is not theirs.
@@ -70,7 +78,8 @@ class Admission:
             return self.courses.of_local(asked)
         if caller.role == "admin" and asked:
             return self.courses.get(asked)
-        return self.courses.resolve(asked, caller.courses, now=datetime.now(UTC))
+        now = None if is_over else datetime.now(UTC)
+        return self.courses.resolve(asked, caller.courses, now=now)
 
     def caller_of(self, key: str) -> Caller:
         """Return who holds an API key, with all of their courses.
@@ -97,11 +106,11 @@ class Admission:
     def wording_of(self, owner: Owner) -> Wording:
         """Return what people of a course agree to."""
         course = self.courses.courses.get(owner.course or DEFAULT_ID)
-        own = self.courses.wording_of(owner.course)
+        own = self.courses.wording_of(owner.course or DEFAULT_ID)
         if course is None:
             return embedded_wording()
         embedded = embedded_wording()
-        version = owner.course if own else embedded.version
+        version = owner.course or DEFAULT_ID if own else embedded.version
         return Wording(version, own or embedded.text, course.consent_days)
 
     def consent_of(self, caller: Caller, asked: str) -> tuple[Wording, ConsentStatus]:
@@ -112,28 +121,34 @@ class Admission:
     def decide(
         self, caller: Caller, asked: str, *, given: bool, door: str
     ) -> tuple[Wording, ConsentStatus]:
-        """Write a caller's decision down."""
-        wording = self.wording_of(self._owner_in(caller, asked))
+        """Write a caller's decision down; to withdraw, nobody needs a course."""
+        try:
+            wording = self.wording_of(self._owner_in(caller, asked))
+        except InputError:
+            if given:
+                raise
+            wording = embedded_wording()
         decision: Decision = "given" if given else "withdrawn"
         ledger = self.stores.consent
         return wording, ledger.decide(caller.user_id, decision, door=door, wording=wording)
 
     def _owner_in(self, caller: Caller, asked: str) -> Owner:
-        course = self.course_of(caller, asked)
+        course = self.course_of(caller, asked, is_over=True)
         return Owner(caller.user_id, "" if course.id == DEFAULT_ID else course.id)
 
     def may_keep(self, owner: Owner) -> bool:
         """Say whether an owner's text may be kept and traced, as things stand now."""
         return self.stores.consent.status(owner.user_id, self.wording_of(owner)).given
 
-    def _memory_of(self, caller: Caller, thread_id: str) -> str:
-        """Return a thread's key in the checkpoints, which depends on the person.
+    def _memory_of(self, caller: Caller, course: str, thread_id: str) -> str:
+        """Return a thread's key in the checkpoints, which depends on person and course.
 
-        A stranger who knows the id of a thread gets one of their own by it.
+        A stranger who knows the id of a thread gets one of their own by it; and what was said in
+        one course is not heard of in another, whose staff are others.
         """
         if caller.role == "local":
             return thread_id
-        return self.stores.secret.hmac("thread", f"{caller.user_id}/{thread_id}").hex()
+        return self.stores.secret.hmac("thread", f"{caller.user_id}/{course}/{thread_id}").hex()
 
     def _assignment_of(self, caller: Caller, assignment_id: str | None) -> Assignment | None:
         if not assignment_id:

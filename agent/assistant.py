@@ -24,14 +24,16 @@ from agent.answer import Answer
 from agent.courses.book import CourseBook, find_folder
 from agent.errors import AssistantError, ClosedError, StorageError
 from agent.events import STREAM_MODES, Event, EventReader, closing_events, opening_event
-from agent.insight.feedback import Feedback, FeedbackLedger, Rating
+from agent.insight.feedback import LONGEST_COMMENT, Feedback, FeedbackLedger, Rating
 from agent.insight.frame import as_frame
+from agent.insight.interactions import note_reading
 from agent.knowledge import Knowledge
 from agent.models.catalogue import ModelCatalogue
 from agent.outcome import conclude, explain
 from agent.prices import PriceList
 from agent.privacy.access import Caller, local_caller
 from agent.privacy.owner import Owner
+from agent.privacy.redaction import Placeholders
 from agent.privacy.redactors import OUTBOUND, Redactors
 from agent.recording.handler import RecordingHandler
 from agent.recording.tracing import Tracer
@@ -100,7 +102,8 @@ class AsyncAssistant:
         self.local = local_caller(self.stores.user_id)
         folder = find_folder(self.settings.data_dir, self.settings.courses_dir)
         courses = await asyncio.to_thread(CourseBook.open, folder)
-        self.admission = Admission(self.stores, courses, self.models)
+        self._redactors = Redactors(self.stores.people, self.stores.roster)
+        self.admission = Admission(self.stores, courses, self.models, self._redactors)
         self._open.callback(self.knowledge.close)
         self.models.live_here()
         self._open.push_async_callback(self.models.aclose)
@@ -121,7 +124,6 @@ class AsyncAssistant:
     async def _open_recording(self) -> list[BaseCallbackHandler]:
         """Make what hears of every run: the record, and LangSmith's tracer or its stand-in."""
         prices = PriceList(self.settings.openai_base_url, self.settings.price_provider)
-        self._redactors = Redactors(self.stores.people, self.stores.roster)
         self.handler = RecordingHandler(
             self.stores.runs,
             prices=prices,
@@ -203,7 +205,7 @@ class AsyncAssistant:
 
     async def _produce(self, request: Request, sender: "MemoryObjectSendStream[Event]") -> None:
         """Run the graph in a task of its own: cancelling it is what stops a model call."""
-        reader = EventReader(self.handler.redactor_of(request.run_id).placeholders)
+        reader = EventReader(self._placeholders_of(request))
         async with sender, self._settling(request.run_id):
             async with self._turn(request.memory_id):
                 with self._outbound(request):
@@ -255,7 +257,9 @@ class AsyncAssistant:
             run = self.stores.runs.get(run_id)
             owner = Owner(person, (run and run.course) or "")
             keeps = self.admission.may_keep(owner)
-            said = self._redactors.of(owner).redact_or_hash(comment)
+            said = comment  # one that is too long is refused as it was typed
+            if len(comment) <= LONGEST_COMMENT:
+                said = self._redactors.of(owner).redact_or_hash(comment)[:LONGEST_COMMENT]
             ledger = FeedbackLedger(self.stores.database)
             return ledger.give(run_id, person, rating, score, said, keep_comment=keeps)
 
@@ -267,13 +271,24 @@ class AsyncAssistant:
         Raises:
             SettingsError: pandas is not installed.
         """
-        return await asyncio.to_thread(as_frame, self.stores.runs, limit)
+
+        def read() -> "DataFrame":
+            runs = self.stores.runs.latest(limit)
+            note_reading(self.stores, self.local, runs, door="python")
+            return as_frame(runs)
+
+        return await asyncio.to_thread(read)
+
+    def _placeholders_of(self, request: Request) -> Placeholders | None:
+        """Return what has to be put back into streamed words, where anything was replaced."""
+        model = self.models.choose("chat", asked=request.context.model)
+        replaced = request.outbound if model.replaces_personal_data else None
+        return replaced.placeholders if replaced else None
 
     @contextmanager
     def _outbound(self, request: Request) -> Iterator[None]:
         """Let models that are elsewhere see placeholders, where the course does not object."""
-        wanted = request.course.outbound_redaction
-        token = OUTBOUND.set(self.handler.redactor_of(request.run_id) if wanted else None)
+        token = OUTBOUND.set(request.outbound)
         try:
             yield
         finally:

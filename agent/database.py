@@ -56,7 +56,7 @@ class Database:
         """
         try:
             place = make_url(url)
-            engine = create_engine(place)
+            engine = create_engine(place, hide_parameters=True)
         except (ArgumentError, ImportError) as error:
             raise SettingsError(
                 f"ASSIST_DATABASE_URL cannot be used ({type(error).__name__}). Write it like "

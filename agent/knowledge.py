@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from agent.errors import SettingsError
-from agent.settings import Settings
+from agent.models.catalogue import replaces_personal_data
+from agent.privacy.redactors import outbound_redactor
+from agent.settings import OPENAI_URL, Settings
 from retrieval import Source
 
 if TYPE_CHECKING:
@@ -21,6 +23,11 @@ class Knowledge:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        address = settings.openai_base_url or OPENAI_URL
+        self._replaces = settings.embeddings.startswith("openai:") and replaces_personal_data(
+            settings, address
+        )
+        """Whether the embeddings' server gets questions with placeholders for personal data."""
         self._index: AssignmentIndex | None = None
         self._embeddings: IndexEmbeddings | None = None
         self._opening = threading.Lock()
@@ -29,7 +36,13 @@ class Knowledge:
         self, query: str, *, course: str = "", attach: Literal["plan", "solution", ""] = ""
     ) -> list[Source]:
         """Find passages without holding up the event loop."""
-        return await asyncio.to_thread(self.search, query, course=course, attach=attach)
+        redactor = outbound_redactor() if self._replaces else None
+
+        def find() -> list[Source]:
+            asked = redactor.redact(query).text if redactor else query
+            return self.search(asked, course=course, attach=attach)
+
+        return await asyncio.to_thread(find)
 
     def search(
         self,

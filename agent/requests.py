@@ -8,6 +8,7 @@ from agent.courses.course import Course
 from agent.errors import InputError, TooLargeError
 from agent.privacy.consent import ConsentStatus
 from agent.privacy.owner import Owner
+from agent.privacy.redaction import Redactor
 from graphs.context import Context
 from graphs.state import PROMPT_TYPES, PromptType
 
@@ -54,6 +55,8 @@ class Request:
     """What the thread is remembered by: nobody else's thread of the same id is the same."""
     owner: Owner
     course: Course
+    outbound: Redactor | None
+    """What replaces personal data in what goes to models elsewhere; none: nothing does."""
     consent: ConsentStatus
     context: Context
 

@@ -1,10 +1,11 @@
 """The recorded model calls as a table for notebooks."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from agent.errors import SettingsError
 from agent.prices import NANO
-from agent.recording.run_store import Run, RunStore
+from agent.recording.run_store import Run
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -14,7 +15,7 @@ _COUNTS = ["input_tokens", "output_tokens", "cost_nano_usd"]
 _DURATIONS = ["latency_ms", "first_token_ms"]
 
 
-def as_frame(runs: RunStore, limit: int | None) -> "DataFrame":
+def as_frame(runs: Sequence[Run]) -> "DataFrame":
     """Return the newest model calls, one row each, with times in UTC and the cost in dollars.
 
     What is not known is missing, never 0; sum it with `min_count=1` to keep it so.
@@ -31,7 +32,7 @@ def as_frame(runs: RunStore, limit: int | None) -> "DataFrame":
         ) from error
     names = [column.key for column in Run.__table__.columns]
     frame = pd.DataFrame(
-        [{name: getattr(run, name) for name in names} for run in runs.latest(limit)], columns=names
+        [{name: getattr(run, name) for name in names} for run in runs], columns=names
     )
     for name in _TIMES:
         frame[name] = pd.to_datetime(frame[name], utc=True)

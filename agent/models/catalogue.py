@@ -126,12 +126,9 @@ class ModelCatalogue:
 
     def _replaces(self, name: str) -> bool:
         """Say whether personal data is replaced in what goes to a model."""
-        if self._settings.outbound_redaction != "remote":
-            return self._settings.outbound_redaction == "always"
-        if name == OFFLINE:
-            return False
+        is_offline = name == OFFLINE
         address = self._settings.openai_base_url if name.startswith(_OPENAI) else ""
-        return not is_near(address or OPENAI_URL)
+        return replaces_personal_data(self._settings, "" if is_offline else address or OPENAI_URL)
 
     def _window_of(self, name: str) -> int:
         known = sorted((start for start in _WINDOWS if name.startswith(start)), key=len)
@@ -199,6 +196,13 @@ class ModelCatalogue:
             stream_chunk_timeout=self._settings.stream_timeout,
             use_responses_api=False,
         )
+
+
+def replaces_personal_data(settings: Settings, address: str) -> bool:
+    """Say whether personal data is replaced in what goes to a server; none: to no server."""
+    if settings.outbound_redaction != "remote":
+        return settings.outbound_redaction == "always"
+    return bool(address) and not is_near(address)
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

@@ -197,8 +197,11 @@ async def _try(
 
 
 def _redacted(messages: Sequence[AnyMessage], redactor: Redactor) -> list[AnyMessage]:
+    """Replace personal data in what people wrote; the instructions are ours."""
     return [
-        message.model_copy(update={"content": redactor.redact(message.text).text})
+        message
+        if message.type == "system"
+        else message.model_copy(update={"content": redactor.redact(message.text).text})
         for message in messages
     ]
 

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from agent.database import Database, Table
 from agent.errors import InputError, NotFoundError
 from agent.privacy.access import ROLES, Caller, Role
-from agent.privacy.people import People, Person, plain_name
+from agent.privacy.people import LOCAL_PERSON, People, Person, plain_name
 from agent.privacy.secret import Secret
 
 LONGEST_COURSE = 100
@@ -106,6 +106,11 @@ class KeyStore:
         Raises:
             InputError: name, role, a course or the expiry does not fit.
         """
+        if plain_name(name) == LOCAL_PERSON:
+            raise InputError(
+                f"{LOCAL_PERSON!r} is the person of an installation without keys, whose threads a "
+                "key of this name would open. Use the person's login name."
+            )
         now = self._clock()
         info = KeyInfo(
             prefix="".join(secrets.choice(_PREFIX_LETTERS) for _ in range(_PREFIX_LENGTH)),

@@ -10,7 +10,7 @@ from agent.courses.roster import Roster as Enrolments
 from agent.courses.roster_file import Student
 from agent.privacy.owner import Owner
 from agent.privacy.people import People
-from agent.privacy.redaction import Enrolment, Redactor, Roster
+from agent.privacy.redaction import Enrolment, Placeholders, Redactor, Roster
 
 OUTBOUND: ContextVar[Redactor | None] = ContextVar("outbound")
 """What replaces personal data in what the current request sends to a model; none: nothing does.
@@ -34,11 +34,14 @@ class Redactors:
         self._compiled: dict[str, tuple[tuple[str, ...], Roster]] = {}
         self._lock = threading.Lock()
 
-    def of(self, owner: Owner) -> Redactor:
-        """Return a new redactor for one request of an owner."""
+    def of(self, owner: Owner, *, exact: bool = False) -> Redactor:
+        """Return a new redactor for one request of an owner.
+
+        With `exact` each spelling has a placeholder of its own, so that all come back as they were.
+        """
         name = self._people.name_of(owner.user_id)
         student = self._enrolments.of_person(owner.course, name) if name and owner.course else None
-        return Redactor(_enrolment(student), self._roster(owner.course))
+        return Redactor(_enrolment(student), self._roster(owner.course), Placeholders(exact=exact))
 
     def _roster(self, course: str) -> Roster:
         names = tuple(self._enrolments.names_of(course)) if course else ()

@@ -8,22 +8,23 @@ import asyncio
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from langchain_core.callbacks import BaseCallbackHandler
-from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.outputs import ChatGeneration, LLMResult
+from langchain_core.messages import BaseMessage
+from langchain_core.outputs import LLMResult
 
 from agent.database import utc_now
 from agent.prices import PriceList
 from agent.privacy.owner import Owner
 from agent.privacy.redaction import Redactor
 from agent.recording.run_store import RunStore, Status
-from graphs.calls import finish_reason, written_by
+from agent.recording.texts import flatten, left_out_of, message_of, storable, text_of
+from graphs.calls import finish_reason
 
 _PARAMETERS = ("temperature", "top_p", "max_tokens", "max_completion_tokens", "seed", "stop")
 _REMEMBERED = 10_000
@@ -72,6 +73,8 @@ class RecordingHandler(BaseCallbackHandler):
         """One for each open root, so that a value has one placeholder throughout a request."""
         self._owners: dict[UUID, Owner] = {}
         """Whose an open root is, where it is not the default person's."""
+        self._past: OrderedDict[UUID, Owner] = OrderedDict()
+        """Whose the roots were that ended last; a late start is still theirs."""
         self._ended: OrderedDict[UUID, UUID] = OrderedDict()
         """The runs that ended with their roots lately, and these; a start that was on its way
         meanwhile is closed at once."""
@@ -127,8 +130,8 @@ class RecordingHandler(BaseCallbackHandler):
         self._end_root(run_id, "done", None)
 
     def owner_of(self, root: UUID) -> Owner:
-        """Return whose a root is."""
-        return self._owners.get(root, self._default_owner)
+        """Return whose a root is, or was."""
+        return self._owners.get(root) or self._past.get(root, self._default_owner)
 
     def redactor_of(self, root: UUID) -> Redactor:
         """Return what replaces personal data in the texts of a root."""
@@ -160,7 +163,7 @@ class RecordingHandler(BaseCallbackHandler):
         """Open a model call's row, before the provider is asked."""
 
         def prompt() -> str:
-            return _storable(flatten(messages[0])) if messages else ""
+            return storable(flatten(messages[0])) if messages else ""
 
         self._start_llm(run_id, parent_run_id, metadata or {}, kwargs, prompt)
 
@@ -177,7 +180,7 @@ class RecordingHandler(BaseCallbackHandler):
         """Open the row of a text model's call."""
 
         def prompt() -> str:
-            return _storable("\n\n".join(prompts))
+            return storable("\n\n".join(prompts))
 
         self._start_llm(run_id, parent_run_id, metadata or {}, kwargs, prompt)
 
@@ -221,7 +224,9 @@ class RecordingHandler(BaseCallbackHandler):
         asked = str(metadata.get("ls_model_name") or "")
         name = str(kwargs.get("name") or "llm")
         row = self._row("llm", name, run_id, parent_run_id, root, metadata)
-        keeps_text = self._has_consent(self.owner_of(root))
+        with self._lock:
+            is_late = root in self._ended
+        keeps_text = not is_late and self._has_consent(self.owner_of(root))
         parameters = kwargs.get("invocation_params") or {}
         opened = _OpenRun(
             started=time.perf_counter(),
@@ -236,6 +241,9 @@ class RecordingHandler(BaseCallbackHandler):
         self._store.start(
             {
                 **row,
+                "left_out": left_out_of(
+                    row["left_out"], self.redactor_of(root) if keeps_text else None
+                ),
                 "model_asked": metadata.get("model_asked") or f"{provider}:{asked}",
                 "parameters": {
                     name: value
@@ -307,8 +315,8 @@ class RecordingHandler(BaseCallbackHandler):
         owner = self.owner_of(run.root)
         keeps_text = run.keeps_text and self._has_consent(owner)
         withdrawn = {"content": "no consent", "prompt": None} if run.keeps_text else {}
-        message = _message_of(response)
-        text = _storable(_text_of(response, message) or "".join(run.pieces))
+        message = message_of(response)
+        text = storable(text_of(response, message) or "".join(run.pieces))
         usage = message.usage_metadata if message else None
         details = message.response_metadata if message else {}
         reason = finish_reason(message) if message else None
@@ -353,39 +361,20 @@ class RecordingHandler(BaseCallbackHandler):
             self._ended.update(dict.fromkeys([root, *below], root))
             while len(self._ended) > _REMEMBERED:
                 self._ended.popitem(last=False)
-        for run_id in below:
-            self._settle_llm(run_id, "cancelled" if status == "done" else status, None, error)
-        self._store.settle_open(str(root), status, error=error)
+        try:
+            for run_id in below:
+                self._settle_llm(run_id, "cancelled" if status == "done" else status, None, error)
+            self._store.settle_open(str(root), status, error=error)
+        finally:
+            self._forget(root)
+
+    def _forget(self, root: UUID) -> None:
         with self._lock:
-            self._owners.pop(root, None)
             self._redactors.pop(root, None)
-
-
-def flatten(messages: Sequence[BaseMessage]) -> str:
-    """Write messages as the record holds them: blocks of `role: text`."""
-    return "\n\n".join(f"{message.type}: {message.text}" for message in messages)
-
-
-def _storable(text: str) -> str:
-    """Replace what no database takes: half a surrogate pair, and NUL."""
-    return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
-
-
-def _message_of(response: LLMResult | None) -> AIMessage | None:
-    first = _first_generation(response)
-    message = first.message if isinstance(first, ChatGeneration) else None
-    return message if isinstance(message, AIMessage) else None
-
-
-def _text_of(response: LLMResult | None, message: AIMessage | None) -> str:
-    if message is not None:
-        return written_by(message)
-    first = _first_generation(response)
-    return first.text if first else ""
-
-
-def _first_generation(response: LLMResult | None) -> Any:
-    return response.generations[0][0] if response and response.generations[0] else None
+            if owner := self._owners.pop(root, None):
+                self._past[root] = owner
+            while len(self._past) > _REMEMBERED:
+                self._past.popitem(last=False)
 
 
 def _status_of(error: BaseException) -> Status:

@@ -185,6 +185,10 @@ class Tracer(LangChainTracer):
             super()._persist_run_single(run)
 
     def _update_run_single(self, run: Run) -> None:  # type: ignore[override]  # ours needs `self`
+        root = self.client.root_of(run.dotted_order)
+        if root is not None and (run.run_type == "llm" or run.id == root):
+            may_still = self.client.consents[root] and self._may_send(self._owner_of(root))
+            self.client.consents[root] = may_still
         with self._settling(run):
             super()._update_run_single(run)
 

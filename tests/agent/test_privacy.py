@@ -239,3 +239,73 @@ def test_plan_has_the_names_back_when_the_model_saw_none(
             risks = plan.risk_factors if plan else []
     assert found(json.dumps(provider.requests).encode(), IDENTIFIERS) == []
     assert risks == ["Marguerite Vantongeren is away in week 2"]
+
+
+def test_embeddings_see_placeholders_when_they_are_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A question is sent there too, to be searched with."""
+    provider = OpenAIServer("Use a dict.")
+    remote = {"embeddings": "openai:text-embedding-3-small", "outbound_redaction": "always"}
+    with opened(tmp_path, monkeypatch, provider, **remote) as (assistant, student):
+        provider.embedded.clear()
+        assistant.ask(MESSAGE, caller=student, prompt_type="chat")
+    assert provider.embedded
+    assert found(json.dumps(provider.embedded).encode(), IDENTIFIERS) == []
+
+
+def test_code_comes_back_as_it_was_when_it_holds_a_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each spelling has its own placeholder on the way out, so none turns into another."""
+    provider = OpenAIServer("Rename `class <PERSON_1>` to <PERSON_2>.")
+    with opened(tmp_path, monkeypatch, provider, outbound_redaction="always") as (it, student):
+        ask = "Is class Quillfeather a good name, says Zenobia Quillfeather? What is a dict?"
+        text = it.ask(ask, caller=student, prompt_type="chat").text
+    assert text == "Rename `class Quillfeather` to Zenobia Quillfeather."
+
+
+def test_consent_can_be_withdrawn_when_the_course_is_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A right does not end with the term."""
+    over = f"{COURSE}starts = 2020-01-01\nends = 2020-06-30\n"
+    monkeypatch.setattr("tests.agent.test_privacy.COURSE", over)
+    with opened(tmp_path, monkeypatch, OpenAIServer("Hi.")) as (assistant, student):
+        _, given = assistant.admission.decide(student, "", given=True, door="http")
+        assert given.given
+        _, withdrawn = assistant.admission.decide(student, "gone", given=False, door="http")
+        assert withdrawn.state == "withdrawn"
+        _, status = assistant.admission.consent_of(student, "")
+    assert status.state == "withdrawn"
+
+
+def test_title_is_left_out_of_the_record_when_nobody_consented(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What did not fit is named by its number; a title may name people."""
+    with opened(tmp_path, monkeypatch, OpenAIServer("Hi."), model_window=2_000) as (it, student):
+        for number in range(4):
+            note = tmp_path / f"note-{number}.md"
+            note.write_text(f"# Counting by {IDENTIFIERS[4]}\n\n" + f"Count {number} words. " * 120)
+            it.knowledge.add(note)
+        it.ask("How do I count words?", caller=student, prompt_type="chat")
+        (run,) = it.stores.runs.latest(1)
+    assert run.left_out
+    assert "Vantongeren" not in repr(run.left_out)
+
+
+def test_thread_is_another_when_the_course_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The staff of one course do not read what was said in another."""
+    provider = OpenAIServer("Hi.")
+    with opened(tmp_path, monkeypatch, provider) as (it, student):
+        (tmp_path / "data" / "courses" / "prog2.toml").write_text('name = "Two"\n', "utf-8")
+        both = Caller(student.user_id, student.name, "student", ("prog1", "prog2"))
+        courses = {**it.admission.courses.courses}
+        courses["prog2"] = courses["prog1"].model_copy(update={"id": "prog2"})
+        it.admission.courses.courses.update(courses)  # type: ignore[attr-defined]  # a dict
+        first = it.ask(f"Hi {WORDS[0]}", caller=both, course="prog1", prompt_type="chat")
+        it.ask("And?", caller=both, course="prog2", prompt_type="chat", thread_id=first.thread_id)
+    assert WORDS[0] not in json.dumps(provider.requests[-1])

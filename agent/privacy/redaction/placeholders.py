@@ -23,7 +23,9 @@ _OPEN = re.compile(r"(?:(?:<|&lt;|\\<)[^<>&\n]{0,40}(?:&g?t?)?|&l?t?|\\)\Z")
 class Placeholders:
     """The placeholders of one person's conversation."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, exact: bool = False) -> None:
+        """Start with none; with `exact` a placeholder stands for one spelling, not one person."""
+        self._exact = exact
         self._names: dict[tuple[str, str], str] = {}
         self._values: dict[str, str] = {}
         self._counts: dict[str, int] = {}
@@ -38,7 +40,8 @@ class Placeholders:
 
     def name(self, kind: str, value: str, identity: str = "") -> str:
         """Return the placeholder of a value, or of the person it names."""
-        key = (kind, identity or " ".join(value.split()).casefold())
+        same = identity or " ".join(value.split()).casefold()
+        key = (kind, value if self._exact else same)
         with self._lock:
             known = self._names.get(key)
             if known is not None:

@@ -41,21 +41,21 @@ def test_row_has_times_tokens_and_dollars_when_read(store: RunStore) -> None:
     store.start(call(1, ended_at="2026-11-22T10:00:02.500000Z", latency_ms=2_500.0))
     store.start(call(2, started_at="2026-11-23T10:00:00.000000Z"))
     store.start(call(3, run_type="chain"))
-    frame = as_frame(store, None)
+    frame = as_frame(store.latest(None))
     assert list(frame["run_id"]) == ["2", "1"]
     assert set(frame.columns) == {column.key for column in Run.__table__.columns} | {"cost_usd"}
     first = frame.iloc[1]
     assert first["ended_at"] - first["started_at"] == pd.Timedelta(seconds=2.5)
     assert str(first["started_at"].tz) == "UTC"
     assert first["cost_usd"] == 0.02
-    assert list(as_frame(store, 1)["run_id"]) == ["2"]
+    assert list(as_frame(store.latest(1))["run_id"]) == ["2"]
 
 
 def test_unknown_is_missing_when_nothing_is_known(store: RunStore) -> None:
     """A cost or a count that nobody told is no 0, in a row and in a sum."""
     store.start(call(1, cost_nano_usd=None, input_tokens=None))
     store.start(call(2, started_at="2026-11-23T10:00:00.000000Z"))
-    frame = as_frame(store, None)
+    frame = as_frame(store.latest(None))
     assert frame["cost_usd"].isna().tolist() == [False, True]
     assert frame["input_tokens"].sum() == 100
     unpriced = frame[frame["run_id"] == "1"]
@@ -65,7 +65,7 @@ def test_unknown_is_missing_when_nothing_is_known(store: RunStore) -> None:
 
 def test_frame_has_its_types_when_empty(store: RunStore) -> None:
     """Whoever adds up an empty table gets 0, no error."""
-    frame = as_frame(store, None)
+    frame = as_frame(store.latest(None))
     assert frame.empty
     assert frame["cost_usd"].sum() == frame["input_tokens"].sum() == 0
     assert str(frame["started_at"].dt.tz) == "UTC"
