@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from agent.courses.book import DEFAULT_ID, CourseBook
 from agent.courses.course import Course
-from agent.errors import InputError, UnauthenticatedError
+from agent.errors import InputError, NotFoundError, UnauthenticatedError
 from agent.models.catalogue import ModelCatalogue
 from agent.privacy.access import Caller, check
 from agent.privacy.consent import ConsentStatus, Decision, Wording, embedded_wording
@@ -124,8 +124,8 @@ class Admission:
         """Write a caller's decision down; to withdraw, nobody needs a course."""
         try:
             wording = self.wording_of(self._owner_in(caller, asked))
-        except InputError:
-            if given:
+        except InputError as error:
+            if given or isinstance(error, NotFoundError):
                 raise
             wording = embedded_wording()
         decision: Decision = "given" if given else "withdrawn"

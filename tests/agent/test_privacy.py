@@ -274,7 +274,7 @@ def test_consent_can_be_withdrawn_when_the_course_is_over(
     with opened(tmp_path, monkeypatch, OpenAIServer("Hi.")) as (assistant, student):
         _, given = assistant.admission.decide(student, "", given=True, door="http")
         assert given.given
-        _, withdrawn = assistant.admission.decide(student, "gone", given=False, door="http")
+        _, withdrawn = assistant.admission.decide(student, "", given=False, door="http")
         assert withdrawn.state == "withdrawn"
         _, status = assistant.admission.consent_of(student, "")
     assert status.state == "withdrawn"
