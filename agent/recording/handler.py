@@ -9,7 +9,6 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -22,27 +21,15 @@ from agent.database import utc_now
 from agent.prices import PriceList
 from agent.privacy.owner import Owner
 from agent.privacy.redaction import Redactor
+from agent.recording.open_run import OpenRun
 from agent.recording.run_store import RunStore, Status
 from agent.recording.texts import flatten, left_out_of, message_of, storable, text_of
 from graphs.calls import finish_reason
 
 _PARAMETERS = ("temperature", "top_p", "max_tokens", "max_completion_tokens", "seed", "stop")
 _REMEMBERED = 10_000
+_GUARDS = 64
 _CANCELLED = (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt)
-
-
-@dataclass(slots=True)
-class _OpenRun:
-    """What has to be remembered of a model call until it ends."""
-
-    started: float
-    root: UUID
-    keeps_text: bool
-    provider: str
-    model: str
-    started_at: str
-    first_token_ms: float | None = None
-    pieces: list[str] = field(default_factory=list)
 
 
 class RecordingHandler(BaseCallbackHandler):
@@ -66,9 +53,10 @@ class RecordingHandler(BaseCallbackHandler):
         self._make_redactor = make_redactor
         self._lock = threading.Lock()
         """Events of one trace come from several threads."""
+        self._guards = [threading.RLock() for _ in range(_GUARDS)]
         self._traces: dict[UUID, UUID] = {}
         """Each open run, and the root it belongs to; a root belongs to itself."""
-        self._open: dict[UUID, _OpenRun] = {}
+        self._open: dict[UUID, OpenRun] = {}
         self._redactors: dict[UUID, Redactor] = {}
         """One for each open root, so that a value has one placeholder throughout a request."""
         self._owners: dict[UUID, Owner] = {}
@@ -228,7 +216,7 @@ class RecordingHandler(BaseCallbackHandler):
             is_late = root in self._ended
         keeps_text = not is_late and self._has_consent(self.owner_of(root))
         parameters = kwargs.get("invocation_params") or {}
-        opened = _OpenRun(
+        opened = OpenRun(
             started=time.perf_counter(),
             root=root,
             keeps_text=keeps_text,
@@ -309,9 +297,23 @@ class RecordingHandler(BaseCallbackHandler):
     ) -> None:
         self._leave(run_id)
         with self._lock:
-            run = self._open.pop(run_id, None)
-        if run is None:
+            known = self._open.get(run_id)
+        if known is None:
             return
+        with self._guard_of(known.root):
+            with self._lock:
+                run = self._open.pop(run_id, None)
+            if run is not None:
+                self._write_end(run_id, run, status, response, error)
+
+    def _write_end(
+        self,
+        run_id: UUID,
+        run: OpenRun,
+        status: Status,
+        response: LLMResult | None,
+        error: str | None,
+    ) -> None:
         owner = self.owner_of(run.root)
         keeps_text = run.keeps_text and self._has_consent(owner)
         withdrawn = {"content": "no consent", "prompt": None} if run.keeps_text else {}
@@ -361,12 +363,21 @@ class RecordingHandler(BaseCallbackHandler):
             self._ended.update(dict.fromkeys([root, *below], root))
             while len(self._ended) > _REMEMBERED:
                 self._ended.popitem(last=False)
-        try:
-            for run_id in below:
-                self._settle_llm(run_id, "cancelled" if status == "done" else status, None, error)
-            self._store.settle_open(str(root), status, error=error)
-        finally:
-            self._forget(root)
+        left = "cancelled" if status == "done" else status
+        with self._guard_of(root):
+            try:
+                for run_id in below:
+                    self._settle_llm(run_id, left, None, error)
+                self._store.settle_open(str(root), status, error=error)
+            finally:
+                self._forget(root)
+
+    def _guard_of(self, root: UUID) -> threading.RLock:
+        """Return what ends the runs of a root one after the other.
+
+        Else the second of two threads would close a row whose text the first is about to write.
+        """
+        return self._guards[hash(root) % len(self._guards)]
 
     def _forget(self, root: UUID) -> None:
         with self._lock:
