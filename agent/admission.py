@@ -41,7 +41,7 @@ class Admission:
         """
         check_text(call.message)
         course = self.course_of(caller, call.course)
-        owner = self._owner_in(caller, call.course)
+        owner = _owner(caller, course)
         check(caller, "ask", course=owner.course or None)
         thread = check_uuid(call.thread_id, "thread_id") if call.thread_id else str(uuid.uuid4())
         return Request(
@@ -105,12 +105,13 @@ class Admission:
 
     def wording_of(self, owner: Owner) -> Wording:
         """Return what people of a course agree to."""
-        course = self.courses.courses.get(owner.course or DEFAULT_ID)
-        own = self.courses.wording_of(owner.course or DEFAULT_ID)
-        if course is None:
-            return embedded_wording()
+        course_id = owner.course or DEFAULT_ID
         embedded = embedded_wording()
-        version = owner.course or DEFAULT_ID if own else embedded.version
+        course = self.courses.courses.get(course_id)
+        if course is None:
+            return embedded
+        own = self.courses.wording_of(course_id)
+        version = course_id if own else embedded.version
         return Wording(version, own or embedded.text, course.consent_days)
 
     def consent_of(self, caller: Caller, asked: str) -> tuple[Wording, ConsentStatus]:
@@ -133,8 +134,7 @@ class Admission:
         return wording, ledger.decide(caller.user_id, decision, door=door, wording=wording)
 
     def _owner_in(self, caller: Caller, asked: str) -> Owner:
-        course = self.course_of(caller, asked, is_over=True)
-        return Owner(caller.user_id, "" if course.id == DEFAULT_ID else course.id)
+        return _owner(caller, self.course_of(caller, asked, is_over=True))
 
     def may_keep(self, owner: Owner) -> bool:
         """Say whether an owner's text may be kept and traced, as things stand now."""
@@ -174,3 +174,7 @@ class Admission:
         if not asked and course.models and not set(self.models.names[:2]) <= set(course.models):
             asked = course.models[0]
         return self.models.check(asked)
+
+
+def _owner(caller: Caller, course: Course) -> Owner:
+    return Owner(caller.user_id, "" if course.id == DEFAULT_ID else course.id)

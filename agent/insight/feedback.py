@@ -15,6 +15,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from agent.database import Database, Table, utc_now
 from agent.errors import InputError, NotFoundError
 from agent.recording.run_store import Run
+from agent.recording.texts import storable
 
 Rating = Literal["positive", "neutral", "negative"]
 
@@ -157,7 +158,7 @@ def _check(rating: object, score: object, comment: object) -> None:
 
 def _is_storable(text: str) -> bool:
     """Say whether every database takes a text: no NUL, no half of a surrogate pair."""
-    return "\0" not in text and text == text.encode("utf-8", "replace").decode()
+    return text == storable(text)
 
 
 def _kept(row: FeedbackRow) -> Feedback:

@@ -1,7 +1,6 @@
 """The record's content for whoever may read it: checked first, audited before a byte leaves."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
@@ -53,17 +52,26 @@ def read_interactions(
     with stores.database.begin() as session:
         runs = session.scalars(wanted.limit(min(limit, MOST))).all()
         found = [as_interaction(run) for run in runs]
-        access = _access(caller, [run.run_id for run in runs], door=door, reason=reason)
-        stores.audit.append(session, replace(access, subject=user_id, course=course))
+        access = Access(
+            reader=caller.user_id,
+            role=caller.role,
+            action="read content",
+            object_kind="run",
+            object_ids=[run.run_id for run in runs],
+            door=door,
+            subject=user_id,
+            course=course,
+            reason=reason,
+        )
+        stores.audit.append(session, access)
     return found
 
 
 def note_reading(stores: Stores, caller: Caller, runs: Sequence[Run], *, door: Door) -> None:
     """Write down that somebody is about to see the content of these runs."""
     ids = iter([run.run_id for run in runs])
-    for some in _pages(ids):
-        with stores.database.begin() as session:
-            stores.audit.append(session, _access(caller, some, door=door, reason=None))
+    while some := list(islice(ids, MOST)):
+        note_act(stores, caller, "read content", "run", some, door=door)
 
 
 def note_act(
@@ -80,20 +88,3 @@ def note_act(
     )
     with stores.database.begin() as session:
         stores.audit.append(session, act)
-
-
-def _pages(ids: Iterator[str]) -> Iterator[list[str]]:
-    while some := list(islice(ids, MOST)):
-        yield some
-
-
-def _access(caller: Caller, ids: list[str], *, door: Door, reason: str | None) -> Access:
-    return Access(
-        reader=caller.user_id,
-        role=caller.role,
-        action="read content",
-        object_kind="run",
-        object_ids=ids,
-        door=door,
-        reason=reason,
-    )

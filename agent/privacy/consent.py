@@ -6,6 +6,7 @@ It decides whether text may stand in the log and in traces; it knows nothing of 
 import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from importlib.resources import files
 from typing import Literal
 
@@ -73,6 +74,7 @@ def consent_text() -> str:
     return (files("agent.privacy") / f"consent-{_EMBEDDED}.md").read_text("utf-8")
 
 
+@cache
 def embedded_wording() -> Wording:
     """Return the wording of courses that have none of their own."""
     return Wording(_EMBEDDED, consent_text())

@@ -109,7 +109,6 @@ class RecordingHandler(BaseCallbackHandler):
         client, who could file it under another's name or profit from another's consent.
         """
         self._owners[run_id] = owner
-        self._redactors[run_id] = self._make_redactor(owner)
         self._enter(run_id, None)
         self._start_root(name, run_id, None, metadata)
 
@@ -212,9 +211,7 @@ class RecordingHandler(BaseCallbackHandler):
         asked = str(metadata.get("ls_model_name") or "")
         name = str(kwargs.get("name") or "llm")
         row = self._row("llm", name, run_id, parent_run_id, root, metadata)
-        with self._lock:
-            is_late = root in self._ended
-        keeps_text = not is_late and self._has_consent(self.owner_of(root))
+        keeps_text = not self._is_late(root) and self._has_consent(self.owner_of(root))
         parameters = kwargs.get("invocation_params") or {}
         opened = OpenRun(
             started=time.perf_counter(),
@@ -258,10 +255,13 @@ class RecordingHandler(BaseCallbackHandler):
             return self._traces.pop(run_id, None)
 
     def _close_if_late(self, root: UUID) -> None:
-        with self._lock:
-            is_late = root in self._ended
-        if is_late:
+        if self._is_late(root):
             self._end_root(root, "cancelled", "CancelledError")
+
+    def _is_late(self, root: UUID) -> bool:
+        """Say whether a root has ended, so that what starts below it comes too late."""
+        with self._lock:
+            return root in self._ended
 
     def _row(
         self,
