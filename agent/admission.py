@@ -5,16 +5,19 @@ Who asks comes from the door; nothing of it is taken from what they send.
 
 import uuid
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 
+from sqlalchemy import select
+
+from agent.assignments import AssignmentRow
 from agent.courses.book import DEFAULT_ID, CourseBook
 from agent.courses.course import Course
-from agent.errors import InputError, NotFoundError, UnauthenticatedError
+from agent.errors import InputError, UnauthenticatedError
 from agent.models.catalogue import ModelCatalogue
 from agent.privacy.access import Caller, check
-from agent.privacy.consent import ConsentStatus, Decision, Wording, embedded_wording
+from agent.privacy.agreements import Agreements, course_of
 from agent.privacy.owner import Owner
 from agent.privacy.redactors import Redactors
+from agent.recording.run_store import Run
 from agent.requests import Call, Request, check_prompt_type, check_text, check_uuid
 from agent.stores import Stores
 from graphs.context import Context
@@ -44,6 +47,14 @@ class Admission:
         owner = _owner(caller, course)
         check(caller, "ask", course=owner.course or None)
         thread = check_uuid(call.thread_id, "thread_id") if call.thread_id else str(uuid.uuid4())
+        row = self._assignment_of(owner, call.assignment_id)
+        consent = self.agreements.status_of(owner)
+        withholds = (
+            not consent.given
+            or (row is not None and not row.consented)
+            or (bool(call.thread_id) and self._is_withheld(owner, thread))
+        )
+        owner = replace(owner, withholds=withholds)
         return Request(
             message=call.message,
             run_id=run_id,
@@ -53,33 +64,23 @@ class Admission:
             outbound=self.redactors.of(owner, exact=True) if course.outbound_redaction else None,
             owner=owner,
             course=course,
-            consent=self.stores.consent.status(owner.user_id, self.wording_of(owner)),
+            consent=consent,
             context=Context(
                 run_id=str(run_id),
                 prompt_type=check_prompt_type(call.prompt_type),
-                assignment=self._assignment_of(caller, call.assignment_id),
+                assignment=_as_assignment(row) if row else None,
                 course=owner.course,
                 model=self._model_of(course, call.model),
             ),
         )
 
-    def course_of(self, caller: Caller, asked: str, *, is_over: bool = False) -> Course:
+    def course_of(self, caller: Caller, asked: str) -> Course:
         """Return the one course that a call of somebody belongs to.
-
-        Args:
-            caller: Who calls.
-            asked: The course they name.
-            is_over: Whether a course that is over, or has not begun, will do.
 
         Raises:
             InputError: they have to choose, or the course is not theirs.
         """
-        if caller.role == "local":
-            return self.courses.of_local(asked)
-        if caller.role == "admin" and asked:
-            return self.courses.get(asked)
-        now = None if is_over else datetime.now(UTC)
-        return self.courses.resolve(asked, caller.courses, now=now)
+        return course_of(self.courses, caller, asked)
 
     def caller_of(self, key: str) -> Caller:
         """Return who holds an API key, with all of their courses.
@@ -103,42 +104,29 @@ class Admission:
         courses = {*found.courses, *theirs}
         return replace(found, courses=tuple(sorted(courses)))
 
-    def wording_of(self, owner: Owner) -> Wording:
-        """Return what people of a course agree to."""
-        course_id = owner.course or DEFAULT_ID
-        embedded = embedded_wording()
-        course = self.courses.courses.get(course_id)
-        if course is None:
-            return embedded
-        own = self.courses.wording_of(course_id)
-        version = course_id if own else embedded.version
-        return Wording(version, own or embedded.text, course.consent_days)
-
-    def consent_of(self, caller: Caller, asked: str) -> tuple[Wording, ConsentStatus]:
-        """Return the wording of a caller's course, and what they decided on it."""
-        wording = self.wording_of(self._owner_in(caller, asked))
-        return wording, self.stores.consent.status(caller.user_id, wording)
-
-    def decide(
-        self, caller: Caller, asked: str, *, given: bool, door: str
-    ) -> tuple[Wording, ConsentStatus]:
-        """Write a caller's decision down; to withdraw, nobody needs a course."""
-        try:
-            wording = self.wording_of(self._owner_in(caller, asked))
-        except InputError as error:
-            if given or isinstance(error, NotFoundError):
-                raise
-            wording = embedded_wording()
-        decision: Decision = "given" if given else "withdrawn"
-        ledger = self.stores.consent
-        return wording, ledger.decide(caller.user_id, decision, door=door, wording=wording)
-
-    def _owner_in(self, caller: Caller, asked: str) -> Owner:
-        return _owner(caller, self.course_of(caller, asked, is_over=True))
+    @property
+    def agreements(self) -> Agreements:
+        """What the people of each course agree to, and what they decided."""
+        return Agreements(self.courses, self.stores.consent)
 
     def may_keep(self, owner: Owner) -> bool:
         """Say whether an owner's text may be kept and traced, as things stand now."""
-        return self.stores.consent.status(owner.user_id, self.wording_of(owner)).given
+        return not owner.withholds and self.agreements.status_of(owner).given
+
+    def _is_withheld(self, owner: Owner, thread_id: str) -> bool:
+        """Say whether something was said on a thread without consent, whatever holds now.
+
+        What was said stands in every later prompt of the thread. The course is not asked for,
+        because the local person's threads go through all of them.
+        """
+        said = select(Run.run_id).where(
+            Run.thread_id == thread_id,
+            Run.user_id == owner.user_id,
+            Run.content == "no consent",
+            Run.run_id == Run.root_run_id,
+        )
+        with self.stores.database.read() as session:
+            return session.scalar(said.limit(1)) is not None
 
     def _memory_of(self, caller: Caller, course: str, thread_id: str) -> str:
         """Return a thread's key in the checkpoints, which depends on person and course.
@@ -150,20 +138,10 @@ class Admission:
             return thread_id
         return self.stores.secret.hmac("thread", f"{caller.user_id}/{course}/{thread_id}").hex()
 
-    def _assignment_of(self, caller: Caller, assignment_id: str | None) -> Assignment | None:
+    def _assignment_of(self, owner: Owner, assignment_id: str | None) -> AssignmentRow | None:
         if not assignment_id:
             return None
-        known = check_uuid(assignment_id, "assignment_id")
-        row = self.stores.assignments.get(caller.user_id, known)
-        tasks = (row.plan or {}).get("tasks", [])
-        current = next((task for task in tasks if task["status"] in _OPEN_STATES), None)
-        return Assignment(
-            assignment_id=known,
-            title=row.title,
-            brief=row.brief,
-            current_task=current["description"] if current else "",
-            tools=current["tool_requirements"] if current else [],
-        )
+        return self.stores.assignments.get(owner, check_uuid(assignment_id, "assignment_id"))
 
     def _model_of(self, course: Course, asked: str) -> str:
         if asked and course.models and asked not in course.models:
@@ -178,3 +156,15 @@ class Admission:
 
 def _owner(caller: Caller, course: Course) -> Owner:
     return Owner(caller.user_id, "" if course.id == DEFAULT_ID else course.id)
+
+
+def _as_assignment(row: AssignmentRow) -> Assignment:
+    tasks = (row.plan or {}).get("tasks", [])
+    current = next((task for task in tasks if task["status"] in _OPEN_STATES), None)
+    return Assignment(
+        assignment_id=row.assignment_id,
+        title=row.title,
+        brief=row.brief,
+        current_task=current["description"] if current else "",
+        tools=current["tool_requirements"] if current else [],
+    )

@@ -90,7 +90,7 @@ def opening_event(request: Request) -> Event:
     data = {
         "run_id": str(request.run_id),
         "thread_id": request.thread_id,
-        "text_recorded": request.consent.given,
+        "text_recorded": request.keeps_text,
         "ai_generated": True,
         "notice": NOTICE,
     }

@@ -7,13 +7,16 @@ from typing import Any
 from agent.answer import CONSENT_HINT, Answer, Usage, make_answer
 from agent.errors import AssistantError, DraftError, translate
 from agent.prices import to_usd
+from agent.recording.handler import RecordingHandler
 from agent.requests import Request
 from agent.stores import Stores
 from agent.threads import threads_unusable
 from retrieval.titles import title_of
 
 
-def conclude(request: Request, values: dict[str, Any], stores: Stores) -> Answer:
+def conclude(
+    request: Request, values: dict[str, Any], stores: Stores, handler: RecordingHandler
+) -> Answer:
     """Make the answer of what the graph returned, and keep its plan.
 
     Raises:
@@ -23,6 +26,7 @@ def conclude(request: Request, values: dict[str, Any], stores: Stores) -> Answer
     assignment_id = request.assignment_id
     if kind == "planning":
         assignment_id = _keep_plan(request, values, stores)
+        handler.complete(request.run_id, assignment_id=assignment_id)
     if values["findings"]:
         findings = values["findings"]
         kept = f"assignment {assignment_id}" if kind == "planning" else "its thread"
@@ -34,7 +38,7 @@ def conclude(request: Request, values: dict[str, Any], stores: Stores) -> Answer
             draft=values["draft_text"],
             run_id=run_id,
         )
-    spent = stores.runs.spending(run_id)
+    spent = handler.spent(request.run_id)
     return make_answer(
         values,
         run_id=run_id,
@@ -42,7 +46,7 @@ def conclude(request: Request, values: dict[str, Any], stores: Stores) -> Answer
         assignment_id=assignment_id,
         usage=Usage(input_tokens=spent.input_tokens, output_tokens=spent.output_tokens),
         cost_usd=to_usd(spent.cost_nano_usd),
-        text_recorded=request.consent.given,
+        text_recorded=request.keeps_text,
         consent_hint=CONSENT_HINT if _has_to_be_told(request) else None,
     )
 
@@ -60,11 +64,10 @@ def _has_to_be_told(request: Request) -> bool:
 def _keep_plan(request: Request, values: dict[str, Any], stores: Stores) -> str:
     """Keep the plan, or its failed draft, with the assignment it belongs to."""
     assignment_id = request.assignment_id or stores.assignments.add(
-        request.owner.user_id, title=title_of(request.message), brief=request.message
+        request.owner, title=title_of(request.message), brief=request.message
     )
     if values["plan"] is not None:
-        stores.assignments.keep_plan(assignment_id, values["plan"])
+        stores.assignments.keep_plan(request.owner, assignment_id, values["plan"])
     else:
-        stores.assignments.keep_draft(assignment_id, values["draft_text"])
-    stores.runs.complete(str(request.run_id), assignment_id=assignment_id)
+        stores.assignments.keep_draft(request.owner, assignment_id, values["draft_text"])
     return assignment_id

@@ -66,6 +66,11 @@ class Request:
         return self.context.assignment["assignment_id"] if self.context.assignment else None
 
     @property
+    def keeps_text(self) -> bool:
+        """Whether the request's text may be kept, as far as was known when it was let in."""
+        return not self.owner.withholds
+
+    @property
     def metadata(self) -> dict[str, str | None]:
         """What every run of the request is recorded and traced with."""
         return {

@@ -40,7 +40,7 @@ class Consent(BaseModel):
 @router.get("/consent", responses=refusals(401, 403, 404, 422, 503))
 async def show_consent(caller: Owning, assistant: OpenAssistant, course: str = "") -> Consent:
     """Show the wording of a course and the caller's decision on it."""
-    found = await asyncio.to_thread(assistant.admission.consent_of, caller, course)
+    found = await asyncio.to_thread(assistant.admission.agreements.consent_of, caller, course)
     return _shown(found)
 
 
@@ -50,7 +50,7 @@ async def decide(
 ) -> Consent:
     """Agree to the wording of a course, or take every agreement back; it holds at once."""
     found = await asyncio.to_thread(
-        assistant.admission.decide, caller, course, given=wanted.given, door="http"
+        assistant.admission.agreements.decide, caller, course, given=wanted.given, door="http"
     )
     return _shown(found)
 

@@ -3,6 +3,7 @@
 import asyncio
 from datetime import date
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import APIRouter, Query
 
@@ -18,12 +19,17 @@ Limit = Annotated[int, Query(ge=1, le=1_000)]
 async def read_interactions(
     caller: Reading,
     assistant: OpenAssistant,
+    *,
     course: str | None = None,
     user_id: str | None = None,
     reason: str | None = None,
+    before: UUID | None = None,
     limit: Limit = 100,
 ) -> list[dict[str, Any]]:
-    """Read the newest model calls, in the specification's form; the reason is kept."""
+    """Read the newest model calls, in the specification's form; the reason is kept.
+
+    `before` is the `run_id` of the last call of the page before; what is older follows.
+    """
     from agent.insight import interactions
 
     return await asyncio.to_thread(
@@ -34,6 +40,7 @@ async def read_interactions(
         course=course,
         user_id=user_id,
         reason=reason,
+        before=str(before) if before else None,
         limit=limit,
     )
 

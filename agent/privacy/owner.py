@@ -11,3 +11,6 @@ class Owner:
     """The pseudonym."""
     course: str = ""
     """The course's id; empty for the default course."""
+    withholds: bool = False
+    """Whether this one request was let in without consent to its own text, or goes on with text
+    that was written without; no later agreement changes that."""
