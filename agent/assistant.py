@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 from weakref import WeakValueDictionary
 
 import anyio
-from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import HumanMessage
 from langchain_core.runnables import RunnableConfig
 from langchain_core.utils.uuid import uuid7
@@ -30,14 +29,11 @@ from agent.insight.interactions import note_reading
 from agent.knowledge import Knowledge
 from agent.models.catalogue import ModelCatalogue
 from agent.outcome import conclude, explain
-from agent.prices import PriceList
 from agent.privacy.access import Caller, local_caller
 from agent.privacy.owner import Owner
 from agent.privacy.redaction import Placeholders
 from agent.privacy.redactors import OUTBOUND, Redactors
-from agent.recording.handler import RecordingHandler
-from agent.recording.tracing import Tracer
-from agent.recording.untraced import Untraced
+from agent.recording.recorder import Recorder
 from agent.requests import Call, Options, Request
 from agent.settings import Settings, load_settings
 from agent.stores import Stores
@@ -72,12 +68,10 @@ class AsyncAssistant:
         self.settings = settings or load_settings()
         self._today = today
         self.models = models or ModelCatalogue(self.settings)
-        self.knowledge = Knowledge(self.settings)
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._working: set[asyncio.Task[Any]] = set()
         """The tasks that run requests; held here, for the event loop alone may forget one."""
         self._is_closing = False
-        self._tracer: Tracer | None = None
         self._open = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -99,15 +93,25 @@ class AsyncAssistant:
     async def _open_stores(self) -> None:
         self.stores = await asyncio.to_thread(Stores.open, self.settings)
         self._open.callback(self.stores.close)
+        sends = self.settings.langsmith_tracing
+        self._feedback = FeedbackLedger(self.stores.database, sends=sends)
         self.local = local_caller(self.stores.user_id)
         folder = find_folder(self.settings.data_dir, self.settings.courses_dir)
         courses = await asyncio.to_thread(CourseBook.open, folder)
         self._redactors = Redactors(self.stores.people, self.stores.roster)
         self.admission = Admission(self.stores, courses, self.models, self._redactors)
-        self._open.callback(self.knowledge.close)
         self.models.live_here()
         self._open.push_async_callback(self.models.aclose)
-        callbacks = await self._open_recording()
+        self._recorder = await asyncio.to_thread(self._open_recorder)
+        self._open.push_async_callback(asyncio.to_thread, self._recorder.close)
+        self.handler = self._recorder.handler
+        """Records whatever it is given to, as `config={"callbacks": [handler]}`."""
+        committed = self._recorder.writer
+        self.models.before_request = committed.wait_async
+        self.knowledge = Knowledge(
+            self.settings, callbacks=self._recorder.callbacks, before_request=committed.wait
+        )
+        self._open.callback(self.knowledge.close)
         services = Services(
             retrieve=self.knowledge.retrieve,
             choose_model=self.models.choose,
@@ -115,35 +119,21 @@ class AsyncAssistant:
             today=self._today,
         )
         saver = await self._open.enter_async_context(open_threads(self.settings.checkpoints_path))
-        self.graph = build_graph(services).with_config({"callbacks": callbacks})
+        self.graph = self._recorder.record(build_graph(services))
         """The compiled graph without memory, for whoever wants to invoke it directly."""
         threads = build_graph(services, checkpointer=saver)
-        self._threads = threads.with_config({"callbacks": callbacks})
+        self._threads = threads.with_config({"callbacks": self._recorder.callbacks})
         self._open.push_async_callback(self._stop_working)
 
-    async def _open_recording(self) -> list[BaseCallbackHandler]:
-        """Make what hears of every run: the record, and LangSmith's tracer or its stand-in."""
-        prices = PriceList(self.settings.openai_base_url, self.settings.price_provider)
-        self.handler = RecordingHandler(
-            self.stores.runs,
-            prices=prices,
+    def _open_recorder(self) -> Recorder:
+        return Recorder(
+            self.settings,
+            self.stores.database,
             default_owner=Owner(self.stores.user_id),
             has_consent=self.admission.may_keep,
             make_redactor=self._redactors.of,
+            opinions_of=self._feedback.to_send,
         )
-        """Records whatever it is given to, as `config={"callbacks": [handler]}`."""
-        if not self.settings.langsmith_tracing:
-            return [self.handler, Untraced()]
-        self._tracer = await asyncio.to_thread(
-            Tracer.open,
-            self.settings,
-            prices=prices,
-            owner_of=self.handler.owner_of,
-            has_consent=self.admission.may_keep,
-            redactor_of=self.handler.redactor_of,
-        )
-        self._open.push_async_callback(asyncio.to_thread, self._tracer.close)
-        return [self.handler, self._tracer]
 
     async def _stop_working(self) -> None:
         """Cancel the requests under way, and give their records time to be settled."""
@@ -171,11 +161,11 @@ class AsyncAssistant:
         """
         run_id, call = uuid7(), Call(message, **options)
         async with self._settling(run_id):
-            request = await asyncio.to_thread(self._admit, run_id, caller, call)
+            request = await self._admit(run_id, caller, call)
             async with self._turn(request.memory_id):
                 with self._outbound(request):
                     values = await self._threads.ainvoke(**_run(request))
-            return await asyncio.to_thread(self._conclude, request, dict(values))
+            return await self._conclude(request, dict(values))
 
     async def stream(
         self, message: str, *, caller: Caller | None = None, **options: Unpack[Options]
@@ -190,7 +180,7 @@ class AsyncAssistant:
         """
         run_id, call = uuid7(), Call(message, **options)
         async with self._settling(run_id, is_reader=True):
-            request = await asyncio.to_thread(self._admit, run_id, caller, call)
+            request = await self._admit(run_id, caller, call)
             yield opening_event(request)
             sender, events = anyio.create_memory_object_stream[Event](_EVENTS_AHEAD)
             work = asyncio.create_task(self._produce(request, sender))
@@ -213,7 +203,7 @@ class AsyncAssistant:
                     async for mode, part in parts:
                         for event in reader.read(mode, part):
                             await sender.send(event)
-            answer = await asyncio.to_thread(self._conclude, request, reader.values)
+            answer = await self._conclude(request, reader.values)
             for event in closing_events(answer):
                 await sender.send(event)
 
@@ -260,10 +250,13 @@ class AsyncAssistant:
             said = comment  # one that is too long is refused as it was typed
             if len(comment) <= LONGEST_COMMENT:
                 said = self._redactors.of(owner).redact_or_hash(comment)[:LONGEST_COMMENT]
-            ledger = FeedbackLedger(self.stores.database)
-            return ledger.give(run_id, person, rating, score, said, keep_comment=keeps)
+            return self._feedback.give(run_id, person, rating, score, said, keep_comment=keeps)
 
         return await asyncio.to_thread(give)
+
+    async def flush(self, timeout: float = 10.0) -> bool:  # noqa: ASYNC109 - it ends by itself
+        """Send what waits for LangSmith, for some seconds at most; return whether all is sent."""
+        return await asyncio.to_thread(self._recorder.flush, timeout)
 
     async def runs(self, limit: int | None = None) -> "DataFrame":
         """Return the recorded model calls, newest first, as a pandas DataFrame.
@@ -294,16 +287,18 @@ class AsyncAssistant:
         finally:
             OUTBOUND.reset(token)
 
-    def _admit(self, run_id: uuid.UUID, caller: Caller | None, call: Call) -> Request:
-        """Check a call, and open its record."""
-        request = self.admission.admit(run_id, caller or self.local, call)
+    async def _admit(self, run_id: uuid.UUID, caller: Caller | None, call: Call) -> Request:
+        """Check a call, and open its record before anything is done."""
+        request = await asyncio.to_thread(self.admission.admit, run_id, caller or self.local, call)
         self.handler.begin(run_id, name=_ROOT, owner=request.owner, metadata=request.metadata)
+        await self._recorder.writer.wait_async()
         return request
 
-    def _conclude(self, request: Request, values: dict[str, Any]) -> Answer:
+    async def _conclude(self, request: Request, values: dict[str, Any]) -> Answer:
         """Make the answer, and settle its record before anybody sees it."""
-        answer = conclude(request, values, self.stores)
+        answer = await asyncio.to_thread(conclude, request, values, self.stores, self.handler)
         self.handler.end(request.run_id)
+        await self._recorder.writer.wait_async()
         return answer
 
     @asynccontextmanager
@@ -320,12 +315,12 @@ class AsyncAssistant:
         try:
             yield
         except Exception as error:  # noqa: BLE001 - whatever it is, its record is closed first
-            await asyncio.to_thread(self._close_run, run_id, error)
+            await self._close_run(run_id, error)
             known = await asyncio.to_thread(self._explain, error, str(run_id))
             # A fault of ours keeps its cause; another's words may quote the prompt.
             raise known from (error if type(known) is AssistantError else None)
         except BaseException as stop:
-            await asyncio.shield(asyncio.to_thread(self._close_run, run_id, stop))
+            await asyncio.shield(self._close_run(run_id, stop))
             if self._is_closing and isinstance(stop, asyncio.CancelledError):
                 raise ClosedError(_CLOSED, run_id=str(run_id)) from None
             raise
@@ -338,10 +333,10 @@ class AsyncAssistant:
             known.run_id = run_id if self.stores.runs.get(run_id) else None
         return known
 
-    def _close_run(self, run_id: uuid.UUID, error: BaseException) -> None:
-        if self._tracer is not None:
-            self._tracer.cancel(run_id)
-        self.handler.close(run_id, error)
+    async def _close_run(self, run_id: uuid.UUID, error: BaseException) -> None:
+        with suppress(StorageError):  # the run has failed already, and says why
+            self.handler.close(run_id, error)
+            await self._recorder.writer.wait_async()
 
     @asynccontextmanager
     async def _turn(self, thread_id: str) -> AsyncIterator[None]:

@@ -89,6 +89,10 @@ class Assistant:
             )
         )
 
+    def flush(self, timeout: float = 10.0) -> bool:
+        """Send what waits for LangSmith; see `AsyncAssistant.flush`."""
+        return run_blocking(self._async.flush(timeout))
+
     def runs(self, limit: int | None = None) -> "DataFrame":
         """Return the recorded model calls, newest first, as a pandas DataFrame."""
         return run_blocking(self._async.runs(limit))

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import orjson
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
@@ -56,7 +57,12 @@ class Database:
         """
         try:
             place = make_url(url)
-            engine = create_engine(place, hide_parameters=True)
+            engine = create_engine(
+                place,
+                hide_parameters=True,
+                json_serializer=_to_json,
+                json_deserializer=orjson.loads,
+            )
         except (ArgumentError, ImportError) as error:
             raise SettingsError(
                 f"ASSIST_DATABASE_URL cannot be used ({type(error).__name__}). Write it like "
@@ -121,6 +127,10 @@ def make_private(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     path.touch(mode=0o600)
     path.chmod(0o600)
+
+
+def _to_json(value: object) -> str:
+    return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
 
 
 def _set_pragmas(connection: sqlite3.Connection, _: Any) -> None:

@@ -46,7 +46,7 @@ def run_demo(assistant: Assistant, console: Console) -> None:
 
 
 def _runs_of(assistant: Assistant, run_id: str) -> list[Run]:
-    return list(assistant.stores.runs.of_trace(run_id))
+    return list(assistant.stores.runs.of_root(run_id))
 
 
 def _speaker(console: Console) -> Callable[[str], None]:

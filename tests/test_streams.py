@@ -65,7 +65,7 @@ def test_events_are_numbered_and_complete_when_streamed(
         wanted = {"message": BRIEF, "prompt_type": kind}
         with client.stream("POST", "/ask", json=wanted, headers=AS_EVENTS) as response:
             events = list(events_of(response.iter_lines()))
-        (call,) = stores.runs.of_trace(events[0][2]["run_id"])
+        (call,) = stores.runs.of_root(events[0][2]["run_id"])
         assert call.status == "done"
     names = [name for _, name, _ in events if name != "token"]
     assert names == ["metadata", "sources", *body, "usage", "done"]
@@ -88,7 +88,7 @@ def test_last_event_is_the_error_when_the_model_breaks_off(
         with client.stream("POST", "/ask", json=QUESTION, headers=AS_EVENTS) as response:
             events = list(events_of(response.iter_lines()))
         _, name, error = events[-1]
-        (call,) = stores.runs.of_trace(error["run_id"])
+        (call,) = stores.runs.of_root(error["run_id"])
     assert "token" in [name for _, name, _ in events]
     assert (name, error["code"]) == ("error", "model_incomplete")
     assert "Traceback" not in error["message"]
@@ -162,7 +162,7 @@ def check_departures(
                 assert time.monotonic() < left + 5
                 time.sleep(0.005)
             settled.append(time.monotonic() - left)
-            root, (call,) = stores.runs.get(run_id), stores.runs.of_trace(run_id)
+            root, (call,) = stores.runs.get(run_id), stores.runs.of_root(run_id)
             assert root is not None
             assert (root.status, call.status) == ("cancelled", "cancelled")
             said = call.response or ""

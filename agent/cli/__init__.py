@@ -4,7 +4,20 @@ import sys
 
 import typer
 
-from agent.cli import audit, courses, index, keys, privacy, records, requests, service
+from agent.cli import (
+    audit,
+    consent,
+    courses,
+    index,
+    keys,
+    outbox,
+    privacy,
+    records,
+    reports,
+    reprice,
+    requests,
+    service,
+)
 
 app = typer.Typer(
     help="Plans, answers and code for programming assignments, grounded in past ones.",
@@ -17,9 +30,11 @@ for command in (requests.demo, requests.ask, requests.plan, requests.code):
 for command in (service.serve, service.doctor):
     app.command()(command)
 app.add_typer(index.app, name="index")
+records.logs.command("reprice")(reprice.logs_reprice)
 app.add_typer(records.logs, name="logs")
-app.add_typer(records.report, name="report")
-app.add_typer(records.consent, name="consent")
+app.add_typer(reports.app, name="report")
+app.add_typer(outbox.app, name="outbox")
+app.add_typer(consent.app, name="consent")
 app.add_typer(courses.app, name="course")
 app.add_typer(keys.app, name="keys")
 app.add_typer(audit.app, name="audit")

@@ -1,21 +1,19 @@
-"""Commands that read the records: `assist logs`, `assist report`, `assist consent`."""
+"""Commands of `assist logs`: read the record, check it, and take in what others recorded."""
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import IO, Annotated, BinaryIO
 
 import typer
 
-from agent.cli.terminal import AsJson, open_stores, print_json, write_text
+from agent.cli.terminal import AsJson, open_stores, print_json
 
-if TYPE_CHECKING:
-    from agent.privacy.consent import Decision
-
-_MINUTES = 16
-"""Characters of a stored time up to its minutes."""
+_SHOWN = 20
+"""Findings that are listed for a person; JSON has all of them."""
 
 logs = typer.Typer(help="The record of every model call.", no_args_is_help=True)
-report = typer.Typer(help="What is read out of the records.", no_args_is_help=True)
-consent = typer.Typer(help="Whether the text of your requests is recorded.")
 
 
 @logs.command("list")
@@ -37,20 +35,32 @@ def logs_list(limit: Annotated[int, typer.Option(min=1)] = 20, *, as_json: AsJso
 
 
 @logs.command("show")
-def logs_show(run_id: str) -> None:
-    """Show one model call, or every call of a request, as JSON."""
+def logs_show(
+    run_id: Annotated[str, typer.Argument(help="A request, or any run in it.")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Show a request as a tree, with tokens, cost and time; with --json its texts too."""
+    from agent.cli.record_views import below, render_tree
+    from agent.display import make_console
     from agent.errors import NotFoundError
     from agent.insight.interactions import note_reading
     from agent.privacy.access import local_caller
     from agent.recording.export import as_interaction
 
     with open_stores() as stores:
-        one = stores.runs.get(run_id)
-        runs = [one] if one and one.run_type == "llm" else stores.runs.of_trace(run_id)
-        note_reading(stores, local_caller(stores.user_id), runs, door="terminal")
+        run = stores.runs.get(run_id)
+        tree = stores.runs.tree(run.root_run_id if run else run_id)
+        runs = below(tree, run_id) if run else list(tree)
+        calls = [run for run in runs if run.run_type == "llm"]
+        if as_json:
+            note_reading(stores, local_caller(stores.user_id), calls, door="terminal")
     if not runs:
         raise NotFoundError(f"There is no recorded run {run_id!r}. See 'assist logs list'.")
-    print_json([as_interaction(run) for run in runs])
+    if as_json:
+        print_json([as_interaction(call) for call in calls])
+    else:
+        make_console().print(render_tree(runs))
 
 
 @logs.command("export")
@@ -60,84 +70,90 @@ def logs_export(
     """Write every model call as JSON Lines, in the specification's format."""
     from agent.insight.interactions import note_reading
     from agent.privacy.access import local_caller
-    from agent.recording.export import as_json_lines
+    from agent.recording.export import as_json_lines, oldest_pages
 
-    with open_stores() as stores:
-        runs = stores.runs.oldest_first()
-        note_reading(stores, local_caller(stores.user_id), runs, door="terminal")
-        lines = as_json_lines(runs)
-        if output is None:
-            for line in lines:
-                typer.echo(line)
-        else:
-            write_text(output, "".join(f"{line}\n" for line in lines))
+    with open_stores() as stores, _open_output(output) as file:
+        for runs in oldest_pages(stores.database):
+            note_reading(stores, local_caller(stores.user_id), runs, door="terminal")
+            for line in as_json_lines(runs):
+                file.write(f"{line}\n")
 
 
-@report.command("daily")
-def report_daily(
-    day: Annotated[str, typer.Option(help="A UTC date, ISO 8601; empty: today.")] = "",
+@logs.command("import")
+def logs_import(
+    file: Annotated[str, typer.Argument(help="JSON Lines as 'export' writes them; - for stdin.")],
     *,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave out lines that are wrong.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Count calls, tokens and cost of one day by category."""
-    from datetime import UTC, date, datetime
-
-    from agent.display import make_console, render_daily
-    from agent.errors import InputError
-    from agent.insight.usage import daily_usage
-
-    try:
-        chosen = date.fromisoformat(day) if day else datetime.now(UTC).date()
-    except ValueError:
-        raise InputError(f"--day {day!r} is not a date. Write it like 2026-11-22.") from None
-    with open_stores() as stores:
-        usage = daily_usage(stores.database, chosen.isoformat())
-    if as_json:
-        print_json(usage.as_json())
-    else:
-        make_console().print(render_daily(usage))
-
-
-@consent.callback(invoke_without_command=True)
-def consent_show(context: typer.Context, *, as_json: AsJson = False) -> None:
-    """Show the wording and your decision."""
-    if context.invoked_subcommand is None:
-        _decide(None, as_json=as_json)
-
-
-@consent.command("give")
-def consent_give(*, as_json: AsJson = False) -> None:
-    """Agree that the text of your requests is recorded from now on."""
-    _decide("given", as_json=as_json)
-
-
-@consent.command("withdraw")
-def consent_withdraw(*, as_json: AsJson = False) -> None:
-    """Take your agreement back; no text is recorded from now on."""
-    _decide("withdrawn", as_json=as_json)
-
-
-def _decide(decision: "Decision | None", *, as_json: bool) -> None:
+    """Take in model calls that were recorded elsewhere; what is here already stays."""
     from dataclasses import asdict
 
-    from agent.privacy.consent import consent_text
+    from agent.recording.importing import import_lines
 
-    with open_stores() as stores:
-        if decision is not None:
-            stores.consent.decide(stores.user_id, decision, door="terminal")
-        status = stores.consent.status(stores.user_id)
+    with open_stores() as stores, _open_input(file) as lines:
+        report = import_lines(stores.database, lines, skip_bad=skip_bad)
     if as_json:
-        print_json({"given": status.given, **asdict(status)})
+        print_json(asdict(report))
         return
-    if decision != "withdrawn":
-        typer.echo(consent_text())
-    when = (status.decided_at or "")[:_MINUTES].replace("T", " ")
-    ends = (status.expires_at or "")[:_MINUTES].replace("T", " ")
-    sentences = {
-        "never asked": "Consent not given.",
-        "given": f"Consent given on {when} UTC; it holds until {ends}.",
-        "withdrawn": f"Consent withdrawn on {when} UTC.",
-        "expired": f"Consent given on {when} UTC has expired. Give it again if you agree.",
-        "reworded": f"Consent of {when} UTC was to another wording. Give it again if you agree.",
-    }
-    typer.echo(sentences[status.state])
+    for problem in report.problems:
+        typer.echo(problem, err=True)
+    typer.echo(
+        f"{report.written} imported, {report.already_here} already here, {report.skipped} skipped"
+    )
+
+
+@logs.command("verify")
+def logs_verify(*, as_json: AsJson = False) -> None:
+    """Check that the record is complete and adds up; exit code 1 if not."""
+    from dataclasses import asdict
+
+    from agent.insight.usage import whole_usage
+    from agent.recording.verify import verify
+
+    with open_stores() as stores, stores.database.read() as session:
+        found = verify(session, whole_usage)
+    if as_json:
+        print_json({"ok": found.ok, **asdict(found)})
+    else:
+        for name, count in found.counts.items():
+            typer.echo(f"{name:14} {count}")
+        for finding in found.findings[:_SHOWN]:
+            typer.echo(f"{finding.kind}: {finding.what}")
+        if left := len(found.findings[_SHOWN:]):
+            typer.echo(f"and {left} more; --json lists all of them")
+        typer.echo("ok" if found.ok else f"{len(found.findings)} findings")
+    if not found.ok:
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _open_output(path: Path | None) -> Iterator[IO[str]]:
+    from agent.errors import InputError
+
+    if path is None:
+        yield sys.stdout
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w", encoding="utf-8") as file:
+            yield file
+    except OSError as error:
+        raise InputError(f"{path} cannot be written ({error.strerror}). Choose a place.") from None
+
+
+@contextmanager
+def _open_input(file: str) -> Iterator[BinaryIO]:
+    from agent.errors import InputError
+
+    if file == "-":
+        yield sys.stdin.buffer
+        return
+    try:
+        lines = Path(file).open("rb")  # noqa: SIM115 - closed below; only opening may fail here
+    except OSError as error:
+        raise InputError(f"{file} cannot be read ({error.strerror}).") from None
+    with lines:
+        yield lines

@@ -29,15 +29,24 @@ def serve(
     )
 
 
-def doctor(*, as_json: AsJson = False) -> None:
+def doctor(
+    *,
+    langsmith: Annotated[
+        bool,
+        typer.Option("--langsmith", help="Send LangSmith a test run, twice, and read it back."),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Print every setting, where it comes from, and whether what it points to answers."""
     from dataclasses import asdict
 
-    from agent.doctor import examine, list_settings
+    from agent.doctor import examine, list_settings, probe_langsmith
     from agent.settings import load_settings
 
     settings = load_settings()
     lines, findings = list_settings(settings), examine(settings)
+    if langsmith:
+        findings += probe_langsmith(settings)
     if as_json:
         found = {
             "settings": [asdict(line) for line in lines],

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from agent.database import Database, Table, utc_now
 from agent.errors import InputError, NotFoundError
+from agent.recording.outbox import Opinion, queue
 from agent.recording.run_store import Run
 from agent.recording.texts import storable
 
@@ -61,8 +62,10 @@ class Feedback:
 class FeedbackLedger:
     """Who said what of which request; giving feedback again replaces it."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, sends: bool = False) -> None:
+        """Take the records, and whether what is said there goes to LangSmith too."""
         self._database = database
+        self._sends = sends
 
     def give(
         self,
@@ -106,9 +109,23 @@ class FeedbackLedger:
             return []
         with self._database.read() as session:
             run = session.get(Run, run_id)
-            root = run.trace_id if run else run_id
+            root = run.root_run_id if run else run_id
             rows = session.scalars(select(FeedbackRow).where(FeedbackRow.run_id == root))
             return [_kept(row) for row in rows]
+
+    def to_send(self, run_id: str) -> Sequence[Opinion]:
+        """Return what was said of a request, as LangSmith gets it."""
+        return [
+            Opinion(
+                user_id=said.user_id,
+                rating=said.rating,
+                score=said.score,
+                comment=said.comment,
+                given_at=said.given_at,
+                changed_at=said.changed_at,
+            )
+            for said in self.of_run(run_id)
+        ]
 
     def _write(self, run_id: str, user_id: str, said: dict[str, str | int | None]) -> Feedback:
         now = utc_now()
@@ -120,6 +137,8 @@ class FeedbackLedger:
                 session.add(row)
             for name, value in {**said, "changed_at": now}.items():
                 setattr(row, name, value)
+            if self._sends:
+                queue(session, "feedback", [root])
             return _kept(row)
 
 
@@ -130,7 +149,7 @@ def _root_of(session: Session, run_id: str, user_id: str) -> str:
             f"There is no run {reprlib.repr(run_id)} of yours. "
             "Use the run_id that stands in the answer."
         )
-    return run.trace_id
+    return run.root_run_id
 
 
 def _check(rating: object, score: object, comment: object) -> None:

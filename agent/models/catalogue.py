@@ -6,7 +6,7 @@ Providers are imported when their first model is made.
 import asyncio
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -44,7 +44,7 @@ _WINDOWS: Mapping[str, int] = {
 """Tokens that a model reads and writes together, by the beginning of its name."""
 _ONLY_TOOLS = re.compile(r"openai:(gpt-4(-\d{4}|-turbo|-\d{4}-preview)?(-|$)|gpt-3\.5-)")
 """OpenAI models from before structured outputs."""
-_NO_KEY = "none"
+NO_KEY = "none"
 """What a server that asks for no key is sent, because the client insists on one."""
 _CONNECT_TIMEOUT = 10.0
 """Seconds for a connection; whoever is there takes it long before."""
@@ -58,6 +58,9 @@ class ModelCatalogue:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self.before_request: Callable[[], Awaitable[None]] | None = None
+        """Awaited before a request leaves for OpenAI or a compatible server, on whatever event
+        loop that is; what it raises keeps the request here, and comes out of the call."""
         has_server = settings.openai_api_key is not None or bool(settings.openai_base_url)
         strong, fast = _PAIRS[settings.model_preset] if has_server else (OFFLINE, OFFLINE)
         self._strong = settings.strong_model or strong
@@ -126,9 +129,9 @@ class ModelCatalogue:
 
     def _replaces(self, name: str) -> bool:
         """Say whether personal data is replaced in what goes to a model."""
-        is_offline = name == OFFLINE
-        address = self._settings.openai_base_url if name.startswith(_OPENAI) else ""
-        return replaces_personal_data(self._settings, "" if is_offline else address or OPENAI_URL)
+        # Where other providers are, their clients know; it is elsewhere, as OpenAI is.
+        address = self._settings.openai_url if name.startswith(_OPENAI) else OPENAI_URL
+        return replaces_personal_data(self._settings, "" if name == OFFLINE else address)
 
     def _window_of(self, name: str) -> int:
         known = sorted((start for start in _WINDOWS if name.startswith(start)), key=len)
@@ -151,6 +154,8 @@ class ModelCatalogue:
             return self._connect_openai(name.removeprefix(_OPENAI))
         from langchain.chat_models import init_chat_model
 
+        # Each provider has a client of its own and no hook that all of them know, so nothing
+        # is awaited before these requests leave.
         try:
             made: BaseChatModel = init_chat_model(
                 name, timeout=self._settings.model_timeout, max_retries=0
@@ -181,14 +186,15 @@ class ModelCatalogue:
         client = DefaultAsyncHttpxClient(
             timeout=timeout,
             limits=pooled if is_home else type(pooled)(max_keepalive_connections=0),
+            event_hooks={"request": [self._hold]},
         )
         if is_home:
             self._clients.append(client)
         return ChatOpenAI(
             model=model,
-            api_key=self._settings.openai_api_key or SecretStr(_NO_KEY),
+            api_key=self._settings.openai_api_key or SecretStr(NO_KEY),
             # Always given: LangChain reads further names of the environment by itself.
-            base_url=self._settings.openai_base_url or OPENAI_URL,
+            base_url=self._settings.openai_url,
             http_async_client=client,
             timeout=timeout,
             max_retries=0,
@@ -196,6 +202,11 @@ class ModelCatalogue:
             stream_chunk_timeout=self._settings.stream_timeout,
             use_responses_api=False,
         )
+
+    async def _hold(self, _: object) -> None:
+        """Keep a request here until it may leave."""
+        if self.before_request is not None:
+            await self.before_request()
 
 
 def replaces_personal_data(settings: Settings, address: str) -> bool:

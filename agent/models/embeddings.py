@@ -6,20 +6,28 @@ Their identity names what made the vectors, so that an index is never searched w
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from langchain_core.callbacks import (
+    BaseCallbackHandler,
+    CallbackManager,
+    CallbackManagerForLLMRun,
+)
 from langchain_core.embeddings import Embeddings
-from pydantic import SecretStr
+from langchain_core.messages import AIMessage
+from langchain_core.messages.ai import UsageMetadata
+from langchain_core.outputs import ChatGeneration, LLMResult
+from langchain_core.runnables.config import ensure_config
 
 from agent.errors import ModelBusyError, ModelError, ModelTimeoutError, SettingsError
+from agent.models.catalogue import NO_KEY
 from agent.prices import host_of, is_openai
-from agent.settings import OPENAI_URL, Settings
+from agent.settings import Settings
 
 if TYPE_CHECKING:
     from openai import OpenAIError
+    from openai.types import CreateEmbeddingResponse
 
 LOCAL = "local"
 _OPENAI = "openai:"
-_NO_KEY = "none"
-"""What a server that asks for no key is sent, because the client insists on one."""
 _BATCH = 64
 """Texts in one request: chunks have at most 4,000 characters, a request 300,000 tokens."""
 _NO_MONEY = "insufficient_quota"
@@ -38,8 +46,18 @@ class IndexEmbeddings(NamedTuple):
     """Gives the connections back; the embeddings are of no use afterwards."""
 
 
-def make_embeddings(settings: Settings) -> IndexEmbeddings:
+def make_embeddings(
+    settings: Settings,
+    *,
+    callbacks: Sequence[BaseCallbackHandler] = (),
+    before_request: Callable[[], None] | None = None,
+) -> IndexEmbeddings:
     """Return the embeddings that are configured; nothing is loaded or asked yet.
+
+    Args:
+        settings: Which embeddings, and where their server is.
+        callbacks: Hear of each request to a server, also where it is part of no run.
+        before_request: Waits until a request may leave; what it raises keeps the request here.
 
     Raises:
         SettingsError: they need a key that is not set.
@@ -49,7 +67,7 @@ def make_embeddings(settings: Settings) -> IndexEmbeddings:
 
         local = LocalEmbeddings()
         return IndexEmbeddings(local, local.identity, lambda: None)
-    served = ServedEmbeddings(settings)
+    served = ServedEmbeddings(settings, callbacks=callbacks, before_request=before_request)
     return IndexEmbeddings(served, identity_of(settings), served.close)
 
 
@@ -64,37 +82,37 @@ def identity_of(settings: Settings) -> str:
 
 
 class ServedEmbeddings(Embeddings):
-    """Embed text on OpenAI's or a compatible server; safe to share between threads."""
+    """Embed text on OpenAI's or a compatible server; safe to share between threads.
 
-    def __init__(self, settings: Settings) -> None:
+    LangChain has no callbacks for embeddings. Each request is announced here as a model call,
+    below the run that is current or as a root of its own, so that it is recorded and priced.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        callbacks: Sequence[BaseCallbackHandler] = (),
+        before_request: Callable[[], None] | None = None,
+    ) -> None:
         if settings.openai_api_key is None and is_openai(settings.openai_base_url):
             raise SettingsError(
                 f"The embedding {settings.embeddings!r} needs OPENAI_API_KEY, or OPENAI_BASE_URL "
                 "of a server that asks for no key. Without either, set ASSIST_EMBEDDINGS=local."
             )
-        from langchain_openai import OpenAIEmbeddings
-        from openai import DefaultHttpxClient
+        from openai import OpenAI
 
         self._name = settings.embeddings
-        # Our own, so that its connections can be given back.
-        self._client = DefaultHttpxClient()
-        self._served = OpenAIEmbeddings(
-            model=self._name.removeprefix(_OPENAI),
-            api_key=settings.openai_api_key or SecretStr(_NO_KEY),
-            # All of these are given because LangChain reads further names of the environment.
-            base_url=settings.openai_base_url or OPENAI_URL,
-            openai_proxy=None,
-            openai_api_type=None,
-            http_client=self._client,
+        self._model = self._name.removeprefix(_OPENAI)
+        self._callbacks = list(callbacks)
+        self._before_request = before_request
+        key = settings.openai_api_key
+        self._client = OpenAI(
+            api_key=key.get_secret_value() if key else NO_KEY,
+            base_url=settings.openai_url,
             # The tries share the time a call may take.
             timeout=settings.model_timeout / (1 + settings.model_retries),
             max_retries=settings.model_retries,
-            chunk_size=_BATCH,
-            # Else tokens are sent, which other servers do not know, counted by a file that
-            # tiktoken downloads.
-            check_embedding_ctx_length=False,
-            # The client's own choice is base64, which not every server can write.
-            model_kwargs={"encoding_format": "float"},
         )
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
@@ -103,22 +121,74 @@ class ServedEmbeddings(Embeddings):
         Raises:
             ModelError: the server fails, or does not return what was asked for.
         """
-        from openai import OpenAIError
-
-        try:
-            vectors = self._served.embed_documents(texts)
-        except OpenAIError as error:
-            raise self._explain(error) from error
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            # What LangChain makes of a reply that is none of an OpenAI-compatible server.
-            raise self._unusable() from error
-        if len(vectors) != len(texts) or not all(vectors):
-            raise self._unusable()
-        return vectors
+        parts = (texts[start : start + _BATCH] for start in range(0, len(texts), _BATCH))
+        return [
+            vector for part in parts for vector in self._embed(part, shown=f"{len(part)} texts")
+        ]
 
     def embed_query(self, text: str) -> list[float]:
         """Return the vector of one text."""
-        return self.embed_documents([text])[0]
+        return self._embed([text], shown=text)[0]
+
+    def _embed(self, texts: Sequence[str], *, shown: str) -> list[list[float]]:
+        """Return the vectors of one request; callbacks are shown some words in its place."""
+        from openai import OpenAIError
+
+        run = self._start(shown)
+        try:
+            if self._before_request is not None:
+                self._before_request()
+            vectors, result = self._request(texts)
+        except OpenAIError as error:
+            run.on_llm_error(error)
+            raise self._explain(error) from error
+        except BaseException as error:
+            run.on_llm_error(error)
+            raise
+        run.on_llm_end(result)
+        return vectors
+
+    def _start(self, shown: str) -> CallbackManagerForLLMRun:
+        """Announce a request below the run that is current in this thread, if there is one."""
+        from langgraph.constants import TAG_NOSTREAM
+        from langsmith.run_helpers import tracing_context
+
+        config = ensure_config()
+        # Whoever is to hear of it is named; LangChain's ambient tracer, which knows no consent,
+        # would be added to them.
+        with tracing_context(enabled=False):
+            manager = CallbackManager.configure(
+                config.get("callbacks"),
+                self._callbacks,
+                inheritable_tags=config.get("tags"),
+                local_tags=[TAG_NOSTREAM],
+                inheritable_metadata=config.get("metadata"),
+                local_metadata={
+                    "ls_model_type": "embedding",
+                    "ls_provider": _OPENAI.removesuffix(":"),
+                    "ls_model_name": self._model,
+                    "model_asked": self._name,
+                },
+            )
+        (run,) = manager.on_llm_start({}, [shown], name="embed")
+        return run
+
+    def _request(self, texts: Sequence[str]) -> tuple[list[list[float]], LLMResult]:
+        """Return the vectors, and what a callback is told of the reply."""
+        try:
+            reply = self._client.embeddings.create(
+                model=self._model,
+                input=list(texts),
+                # The client's own choice is base64, which not every server can write.
+                encoding_format="float",
+            )
+            vectors = [item.embedding for item in reply.data]
+        except (AttributeError, TypeError, ValueError) as error:
+            # What the client makes of a reply that is none of an OpenAI-compatible server.
+            raise self._unusable() from error
+        if len(vectors) != len(texts) or not all(vectors):
+            raise self._unusable()
+        return vectors, _told(reply, self._model)
 
     def close(self) -> None:
         """Give the connections back."""
@@ -133,6 +203,23 @@ class ServedEmbeddings(Embeddings):
     def _explain(self, error: "OpenAIError") -> ModelError:
         kind, words = _ours(error)
         return kind(f"The embedding {self._name} {words}")
+
+
+def _told(reply: "CreateEmbeddingResponse", asked: str) -> LLMResult:
+    """Return the usage as a chat model states it; not every server names it, or its model."""
+    tokens = getattr(getattr(reply, "usage", None), "prompt_tokens", None)
+    usage = (
+        UsageMetadata(input_tokens=tokens, output_tokens=0, total_tokens=tokens)
+        if isinstance(tokens, int)
+        else None
+    )
+    served = getattr(reply, "model", None) or asked
+    message = AIMessage(
+        "",
+        usage_metadata=usage,
+        response_metadata={"model_name": served, "finish_reason": "stop"},
+    )
+    return LLMResult(generations=[[ChatGeneration(message=message)]])
 
 
 def _ours(error: "OpenAIError") -> tuple[type[ModelError], str]:

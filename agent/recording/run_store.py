@@ -3,35 +3,62 @@
 It knows rows and transactions, nothing of callbacks or of what may be written down.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, cast
 
-from sqlalchemy import JSON, BigInteger, Index, Select, select, update
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import JSON, BigInteger, Index, Select, Text, bindparam, select, text, update
+from sqlalchemy import Table as SqlTable
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from agent.database import Database, Table, utc_now
+from agent.database import Database, Table
+from agent.recording.outbox import queue
 
-Status = Literal["started", "done", "error", "cancelled", "incomplete"]
-"""`incomplete` is a reply that began and broke off."""
+Status = Literal["started", "done", "error", "cancelled", "incomplete", "abandoned"]
+"""`incomplete` is a reply that began and broke off; `abandoned`, what a process left that died."""
+_OPEN = text("status IN ('started', 'abandoned')")
+"""A process that was taken for dead and is not still has the last word on its runs."""
+_JSON = JSON(none_as_null=True)
+TEXTS = ("prompt", "response", "inputs", "outputs", "left_out", "tags", "attributes")
+"""The columns that may hold what people wrote."""
 
 
 class Run(Table):
-    """One run: the root of a request (`chain`), or one call of a model (`llm`)."""
+    """One run: the root of a request, one call of a model, or a step between them."""
 
     __tablename__ = "runs"
     __table_args__ = (
-        Index("runs_by_trace", "trace_id"),
+        Index("runs_by_root", "root_run_id"),
+        Index("runs_by_status", "status"),
         Index("runs_by_start", "run_type", "started_at"),
+        Index("runs_by_thread", "thread_id"),
     )
 
     run_id: Mapped[str] = mapped_column(primary_key=True)
-    trace_id: Mapped[str]
+    root_run_id: Mapped[str]
+    """The request, by whose id its answer is known."""
+    trace_id: Mapped[str | None]
+    """The root, or the trace outside in which it ran."""
     parent_run_id: Mapped[str | None]
+    dotted_order: Mapped[str | None]
+    """The starts and ids from the trace's root down to this run, which sort as the tree reads."""
+    project: Mapped[str | None]
+    """The LangSmith project of the trace outside."""
+    process_id: Mapped[str | None]
+    """Who writes this row, so that it is known whose rows a dead process left open."""
+    announced_at: Mapped[str | None]
+    """When LangSmith heard of the run's start, where that was before its end."""
+    origin: Mapped[str | None]
+    """`imported`, or nothing for what was recorded here."""
     run_type: Mapped[str]
     name: Mapped[str]
+    tags: Mapped[list[str] | None] = mapped_column(_JSON)
+    attributes: Mapped[dict[str, Any] | None] = mapped_column(_JSON)
+    """What else the run's metadata says."""
     status: Mapped[str]
+    paused: Mapped[bool | None]
+    """Whether it is done for now, because a person has to decide."""
     started_at: Mapped[str]
     ended_at: Mapped[str | None]
     latency_ms: Mapped[float | None]
@@ -46,30 +73,89 @@ class Run(Table):
     task_type: Mapped[str | None]
     prompt_version: Mapped[str | None]
     prompt_digest: Mapped[str | None]
-    left_out: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
+    left_out: Mapped[list[str] | None] = mapped_column(_JSON)
+    provider: Mapped[str | None]
     model_asked: Mapped[str | None]
     model_served: Mapped[str | None]
     model_version: Mapped[str | None]
-    parameters: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    parameters: Mapped[dict[str, Any] | None] = mapped_column(_JSON)
     finish_reason: Mapped[str | None]
+    cache: Mapped[str | None]
+    """`hit` where the reply came from a cache, so that nothing was used."""
     input_tokens: Mapped[int | None]
     output_tokens: Mapped[int | None]
-    usage_details: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    usage_details: Mapped[dict[str, Any] | None] = mapped_column(_JSON)
     cost_nano_usd: Mapped[int | None] = mapped_column(BigInteger)
     price_reference: Mapped[str | None]
+    price: Mapped[dict[str, Any] | None] = mapped_column(_JSON)
+    """The price itself: whose, of which model, from when, by which list, for how many tokens."""
+    repriced: Mapped[list[dict[str, Any]] | None] = mapped_column(_JSON)
+    """The figures that a later price took the place of."""
     content: Mapped[str]
     """`kept`, or why there is no text: `no consent`, `not text`."""
     prompt: Mapped[str | None]
     response: Mapped[str | None]
+    message_roles: Mapped[list[list[Any]] | None] = mapped_column(_JSON)
+    """The messages that the prompt is made of: the role, and how many characters are its text."""
+    inputs: Mapped[str | None] = mapped_column(Text)
+    """What a step was given, as JSON."""
+    outputs: Mapped[str | None] = mapped_column(Text)
 
 
-@dataclass(frozen=True, slots=True)
-class Spending:
-    """The tokens and the cost of one request; `None` where a part of it is unknown."""
+@dataclass(slots=True)
+class Changes:
+    """What one transaction writes."""
 
-    input_tokens: int | None
-    output_tokens: int | None
-    cost_nano_usd: int | None
+    starts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Rows by their ids; one that is there already stays as it is."""
+    ends: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Values of runs that have ended; one that was settled before stays as it is."""
+    fills: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    """What became known late, for the runs of a root that lack it."""
+    to_send: list[str] = field(default_factory=list)
+    """The runs whose ends have to reach LangSmith."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to write."""
+        return not (self.starts or self.ends or self.fills or self.to_send)
+
+    def singly(self) -> "Iterator[Changes]":
+        """Return the same changes, each as a transaction of its own."""
+        yield from (Changes(starts={run_id: row}) for run_id, row in self.starts.items())
+        yield from (Changes(ends={run_id: values}) for run_id, values in self.ends.items())
+        yield from (Changes(fills=[fill]) for fill in self.fills)
+        yield from (Changes(to_send=[run_id]) for run_id in self.to_send)
+
+    def without_text(self) -> "Changes":
+        """Return what is left of changes when nothing stands in them that somebody wrote."""
+        rows, ends = (
+            {
+                run_id: {name: value for name, value in row.items() if name not in TEXTS}
+                for run_id, row in changed.items()
+            }
+            for changed in (self.starts, self.ends)
+        )
+        return Changes(starts=rows, ends=ends)
+
+    def start(self, row: dict[str, Any]) -> None:
+        """Add a run."""
+        self.starts.setdefault(row["run_id"], row)
+
+    def end(self, run_id: str, values: dict[str, Any]) -> None:
+        """Settle a run; where its start is still to be written, both become one row."""
+        row = self.starts.get(run_id)
+        if row is None:
+            self.ends.setdefault(run_id, values)
+        elif row["status"] == "started":
+            row.update(values)
+
+    def fill(self, root_run_id: str, values: dict[str, Any]) -> None:
+        """Complete the runs of a root, written or not."""
+        for row in self.starts.values():
+            if row["root_run_id"] == root_run_id:
+                row.update({name: value for name, value in values.items() if not row.get(name)})
+        self.fills.append((root_run_id, values))
 
 
 class RunStore:
@@ -78,48 +164,40 @@ class RunStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    def write(self, changes: Changes) -> None:
+        """Write everything, or nothing.
+
+        Raises:
+            StorageError: the database refuses.
+        """
+        with self._database.begin() as session:
+            _insert(session, list(changes.starts.values()))
+            _settle(session, changes.ends)
+            _fill(session, changes.fills)
+            queue(session, "run", changes.to_send)
+
     def start(self, run: dict[str, Any]) -> None:
         """Write a run's row; a run that is there already stays as it is."""
-        try:
-            with self._database.begin() as session:
-                if session.get(Run, run["run_id"]) is None:
-                    session.add(Run(**run))
-        except IntegrityError:
-            return
+        self.write(Changes(starts={run["run_id"]: run}))
 
     def settle(self, run_id: str, values: dict[str, Any]) -> None:
         """Close a started run; one that is closed already stays as it is."""
-        with self._database.begin() as session:
-            session.execute(
-                update(Run).where(Run.run_id == run_id, Run.status == "started").values(values)
-            )
-
-    def settle_open(self, trace_id: str, status: Status, *, error: str | None = None) -> None:
-        """Close what is still open below a root that has ended."""
-        with self._database.begin() as session:
-            session.execute(
-                update(Run)
-                .where(Run.trace_id == trace_id, Run.status == "started")
-                .values(status=status, ended_at=utc_now(), error=error)
-            )
-
-    def complete(self, trace_id: str, **values: str) -> None:
-        """Write what became known late on those runs of a request that lack it."""
-        with self._database.begin() as session:
-            for name, value in values.items():
-                missing = getattr(Run, name).is_(None)
-                session.execute(
-                    update(Run).where(Run.trace_id == trace_id, missing).values({name: value})
-                )
+        self.write(Changes(ends={run_id: values}))
 
     def get(self, run_id: str) -> Run | None:
         """Return one run."""
         with self._database.read() as session:
             return session.get(Run, run_id)
 
-    def of_trace(self, trace_id: str) -> Sequence[Run]:
+    def tree(self, root_run_id: str) -> Sequence[Run]:
+        """Return every run of one request, each before those below it."""
+        mine = select(Run).where(Run.root_run_id == root_run_id)
+        return self._read(mine.order_by(Run.dotted_order, Run.started_at))
+
+    def of_root(self, root_run_id: str) -> Sequence[Run]:
         """Return the model calls of one request, in order."""
-        return self._read(_llm_runs().where(Run.trace_id == trace_id).order_by(Run.started_at))
+        mine = _llm_runs().where(Run.root_run_id == root_run_id)
+        return self._read(mine.order_by(Run.started_at))
 
     def latest(self, limit: int | None) -> Sequence[Run]:
         """Return the newest model calls, newest first; all of them without a limit."""
@@ -128,15 +206,6 @@ class RunStore:
     def oldest_first(self) -> Sequence[Run]:
         """Return every model call, oldest first."""
         return self._read(_llm_runs().order_by(Run.started_at, Run.run_id))
-
-    def spending(self, trace_id: str) -> Spending:
-        """Add up what one request used."""
-        runs = self.of_trace(trace_id)
-        return Spending(
-            input_tokens=_total([run.input_tokens for run in runs]),
-            output_tokens=_total([run.output_tokens for run in runs]),
-            cost_nano_usd=_total([run.cost_nano_usd for run in runs]),
-        )
 
     def _read(self, query: Select[Run]) -> Sequence[Run]:
         with self._database.read() as session:
@@ -147,6 +216,36 @@ def _llm_runs() -> Select[Run]:
     return select(Run).where(Run.run_type == "llm")
 
 
-def _total(values: Sequence[int | None]) -> int | None:
-    known = [value for value in values if value is not None]
-    return sum(known) if len(known) == len(values) else None
+_RUNS = cast("SqlTable", Run.__table__)
+_COLUMNS = tuple(_RUNS.columns.keys())
+
+
+def _insert(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
+    if not rows:
+        return
+    connection = session.connection()
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    whole = [{name: row.get(name) for name in _COLUMNS} for row in rows]
+    connection.execute(insert(_RUNS).on_conflict_do_nothing(index_elements=["run_id"]), whole)
+
+
+def _settle(session: Session, ends: Mapping[str, Mapping[str, Any]]) -> None:
+    """Write ends in as few statements as there are kinds of them."""
+    kinds: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for run_id, values in ends.items():
+        kinds.setdefault(tuple(values), []).append({"_run_id": run_id, **values})
+    for names, rows in kinds.items():
+        wanted = update(_RUNS).where(_RUNS.c.run_id == bindparam("_run_id"), _OPEN)
+        session.connection().execute(wanted.values({name: bindparam(name) for name in names}), rows)
+
+
+def _fill(session: Session, fills: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+    """Write late values in one statement a column."""
+    columns: dict[str, list[dict[str, Any]]] = {}
+    for root, values in fills:
+        for name, value in values.items():
+            columns.setdefault(name, []).append({"_root": root, "_value": value})
+    for name, rows in columns.items():
+        missing = _RUNS.c[name].is_(None)
+        wanted = update(_RUNS).where(_RUNS.c.root_run_id == bindparam("_root"), missing)
+        session.connection().execute(wanted.values({name: bindparam("_value")}), rows)

@@ -88,7 +88,7 @@ def test_plan_is_kept_with_its_assignment_when_made(assistant: Assistant) -> Non
     (kept,) = stores.assignments.all_of(stores.user_id)
     assert kept.assignment_id == answer.assignment_id
     assert kept.title == "Word counter"
-    assert [run.assignment_id for run in stores.runs.of_trace(answer.run_id)] == [
+    assert [run.assignment_id for run in stores.runs.of_root(answer.run_id)] == [
         answer.assignment_id
     ]
 
@@ -323,7 +323,7 @@ async def test_request_is_settled_when_its_caller_leaves(indexed: Settings) -> N
         with pytest.raises(asyncio.CancelledError):
             await task
         (run,) = await asyncio.to_thread(assistant.stores.runs.latest, 5)
-        root = await asyncio.to_thread(assistant.stores.runs.get, run.trace_id)
+        root = await asyncio.to_thread(assistant.stores.runs.get, run.root_run_id)
     assert run.status == "cancelled"
     assert root is not None
     assert root.status == "cancelled"

@@ -132,6 +132,8 @@ def test_code_is_written_when_a_folder_is_named(assist: Assist, note: Path, tmp_
     again = assist("code", "Write a Python function count_words(text)", "--write", out)
     assert again.code == 2
     assert "exists. Nothing was written" in again.err
+    refused = assist("code", "Write a Python function count_words(text)", "--write", "/proc/no")
+    assert "cannot be written" in refused.err
 
 
 def test_record_can_be_read_when_something_ran(assist: Assist, note: Path, tmp_path: Path) -> None:
@@ -141,16 +143,20 @@ def test_record_can_be_read_when_something_ran(assist: Assist, note: Path, tmp_p
     (listed,) = assist("logs", "list", "--json").json
     assert listed["metadata"]["trace_id"] == answer["run_id"]
     assert "chat_answer" in assist("logs", "list").out
-    assert assist("logs", "show", answer["run_id"]).json == [listed]
-    assert assist("logs", "show", listed["metadata"]["run_id"]).json == [listed]
+    assert assist("logs", "show", answer["run_id"], "--json").json == [listed]
+    assert assist("logs", "show", listed["metadata"]["run_id"], "--json").json == [listed]
+    assert "- Processing Time: " in assist("logs", "show", answer["run_id"]).out
     assert json.loads(assist("logs", "export").out) == listed
     assist("logs", "export", "--output", tmp_path / "log.jsonl")
     assert json.loads((tmp_path / "log.jsonl").read_text("utf-8")) == listed
+    entries = assist("audit", "list", "--subject", listed["user_id"], "--json").json
+    assert [entry["object_ids"] for entry in entries] == [[listed["metadata"]["run_id"]]] * 5
     day = listed["timestamp"][:10]
-    report = assist("report", "daily", "--day", day, "--json").json
+    report = assist("report", "daily", "--date", day, "--json").json
     assert report["total"]["count"] == 1
     assert report["categories"][0]["category"] == "chat"
-    assert "chat" in assist("report", "daily").out
+    assert "Chat" in assist("report", "daily").out
+    assert assist("logs", "verify").out.endswith("ok\n")
 
 
 def test_demo_does_the_main_job_when_run(assist: Assist) -> None:
@@ -230,6 +236,38 @@ def test_consent_is_shown_when_decided(assist: Assist) -> None:
     assert "Consent withdrawn on 20" in assist("consent", "withdraw").out
 
 
+def test_consent_is_to_a_courses_wording_when_it_is_named(assist: Assist, tmp_path: Path) -> None:
+    """What was agreed to in one course is no agreement in another; a withdrawal is of all."""
+    courses = tmp_path / "data" / "courses"
+    courses.mkdir(parents=True)
+    (courses / "prog1.toml").write_text('consent_text = "wording.md"\nconsent_days = 7\n', "utf-8")
+    (courses / "wording.md").write_text("In Programming 1, we read along.", "utf-8")
+    assert "Programming 1" in assist("consent", "--course", "prog1").out
+    assert "Programming 1" in assist("consent", "give", "--course", "prog1").out
+    assert assist("consent", "--course", "prog1", "--json").json["text_version"] == "prog1"
+    elsewhere = assist("consent")
+    assert "Programming 1" not in elsewhere.out
+    assert "was to another wording" in elsewhere.out
+    assert "Consent withdrawn on 20" in assist("consent", "withdraw").out
+    assert assist("consent", "--course", "prog1", "--json").json["state"] == "withdrawn"
+    assert assist("consent", "--course", "prog1", "give", "--json").json["text_version"] == "prog1"
+
+
+def test_consent_can_be_withdrawn_when_no_course_can_be_read(
+    assist: Assist, tmp_path: Path
+) -> None:
+    """A broken file, or a name that none can have, is said to whoever agrees and to them alone."""
+    assist("consent", "give")
+    assert "cannot be the name" in assist("consent", "give", "--course", "No Such").err
+    assert assist("consent", "withdraw", "--course", "No Such", "--json").json["given"] is False
+    assist("consent", "give")
+    (tmp_path / "data" / "courses").mkdir()
+    (tmp_path / "data" / "courses" / "prog1.toml").write_text("nonsense", "utf-8")
+    refused = assist("consent", "give")
+    assert (refused.code, "prog1.toml" in refused.err) == (2, True)
+    assert assist("consent", "withdraw", "--json").json["state"] == "withdrawn"
+
+
 def test_doctor_names_what_is_wrong_when_a_store_is_broken(assist: Assist, tmp_path: Path) -> None:
     """Every setting and every finding; a failure is exit code 1."""
     healthy = assist("doctor")
@@ -259,7 +297,7 @@ def test_doctor_names_what_is_wrong_when_a_store_is_broken(assist: Assist, tmp_p
         (("index", "add", "nowhere"), "nowhere"),
         (("logs", "list", "--limit", "0"), "greater than or equal to 1"),
         (("logs", "show", "nope"), "no recorded run 'nope'"),
-        (("report", "daily", "--day", "soon"), "'soon' is not a date"),
+        (("report", "daily", "--date", "soon"), "'soon' is not a date"),
         (("logs", "export", "--output", "/proc/nowhere/log"), "cannot be written"),
         (("frobnicate",), "No such command"),
     ],

@@ -11,6 +11,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy.exc import IntegrityError
 
 import agent.insight.feedback
+import agent.recording.processes
 import agent.stores
 from agent.database import Database, Table
 from agent.errors import SettingsError, StorageError
@@ -20,6 +21,7 @@ from agent.privacy.people import Person
 def test_migrations_match_the_models_when_run(tmp_path: Path) -> None:
     """What Alembic builds is what the models say, so nothing is left to migrate."""
     assert agent.stores
+    assert agent.recording.processes
     assert agent.insight.feedback
     database = Database.open(f"sqlite:///{tmp_path / 'records.db'}")
     with database.engine.connect() as connection:

@@ -5,13 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from typer.testing import CliRunner
 
-from agent.doctor import Finding, examine
+from agent.cli import app
+from agent.doctor import Finding, examine, probe_langsmith
 from agent.settings import Settings
-from tests.servers.langsmith import LangSmithServer
+from tests.servers.langsmith import LangSmithServer, usage_of
 from tests.servers.openai import OpenAIServer
 from tests.servers.running import running
 
@@ -184,3 +188,80 @@ def test_langsmith_is_ill_when_its_address_is_wrong(
     found = look(tmp_path, langsmith_tracing=True, langsmith_endpoint=address)["langsmith"]
     assert not found.ok
     assert "LANGSMITH_ENDPOINT" in found.detail
+
+
+def probe(base: str, **options: Any) -> list[Finding]:
+    """Send a test run, and read it back."""
+    settings = Settings(langsmith_endpoint=base, langsmith_api_key=SecretStr(SECRET))
+    findings = probe_langsmith(settings, **options)
+    assert SECRET not in repr(findings)
+    return findings
+
+
+@pytest.mark.parametrize("conflicts", [True, False])
+def test_run_is_read_back_when_langsmith_is_probed(*, conflicts: bool) -> None:
+    """Sent twice it is one run, without text; 409 is as good as taken."""
+    server = LangSmithServer()
+    server.conflicts = conflicts
+    with running(server.app) as base:
+        sent, again, back = probe(base)
+    (run,) = server.runs.values()
+    assert all(finding.ok for finding in (sent, again, back))
+    assert run["id"] in sent.detail
+    assert ("known (HTTP 409)" in again.detail) == conflicts
+    assert back.detail == "it is there as 'llm'"
+    assert usage_of(run) == {
+        "input_tokens": 2,
+        "output_tokens": 1,
+        "total_tokens": 3,
+        "total_cost": 0.0,
+    }
+    assert server.keys == {SECRET}
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [(401, "did not take it: HTTP 401: the key is refused"), (422, "did not take it: HTTP 422")],
+)
+def test_probe_ends_when_langsmith_refuses_the_run(status: int, said: str) -> None:
+    """The first step that fails is the last one."""
+    server = LangSmithServer()
+    server.status = status
+    with running(server.app) as base:
+        (failed,) = probe(base)
+    assert not failed.ok
+    assert said in failed.detail
+
+
+@pytest.mark.parametrize("fault", ["never shown", "another run", "may not read"])
+def test_probe_fails_when_the_run_is_not_found(fault: str) -> None:
+    """It is asked for until time is up; a key that may only write is told apart."""
+    server = LangSmithServer()
+
+    async def show(_: Request) -> Response:
+        return JSONResponse(
+            {"id": "other"}, {"never shown": 404, "may not read": 403}.get(fault, 200)
+        )
+
+    server.app.router.routes.insert(0, Route("/runs/{run_id}", show, methods=["GET"]))
+    with running(server.app) as base:
+        *_, failed = probe(base, patience=0.2)
+    assert (failed.what, failed.ok) == ("langsmith: read it back", False)
+    assert {"never shown": "404", "may not read": "403", "another run": "another"}[
+        fault
+    ] in failed.detail
+
+
+def test_probe_is_part_of_the_command_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`assist doctor --langsmith` ends with 1 where a step fails."""
+    server = LangSmithServer()
+    with running(server.app) as base:
+        monkeypatch.setenv("LANGSMITH_ENDPOINT", base)
+        monkeypatch.setenv("LANGSMITH_API_KEY", SECRET)
+        well = CliRunner().invoke(app, ["doctor", "--langsmith"])
+        server.status = 503
+        ill = CliRunner().invoke(app, ["doctor", "--langsmith"])
+    assert "ok   langsmith: read it back" in well.stdout
+    assert "FAIL langsmith: send a run" in ill.stdout
+    assert (well.exit_code, ill.exit_code) == (0, 1)
+    assert SECRET not in well.stdout + ill.stdout

@@ -77,14 +77,17 @@ def test_one_tree_a_request_arrives_when_tracing_is_on(
 def test_no_text_leaves_when_consent_is_withdrawn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It holds for the next request; the trace still comes, with its cost."""
+    """It holds for what is unsent and for what comes; the trace still comes, with its cost."""
     sink = LangSmithServer()
     with traced(tmp_path, monkeypatch, OpenAIServer(REPLY), sink) as assistant:
         person, consent = assistant.stores.user_id, assistant.stores.consent
         consent.decide(person, "given", door="terminal")
         told = assistant.ask(QUESTION).run_id
+        assert assistant.flush()
+        unsent = assistant.ask(QUESTION).run_id
         consent.decide(person, "withdrawn", door="terminal")
         silent = [
+            unsent,
             assistant.ask(QUESTION).run_id,
             assistant.ask(f"{BRIEF} {PLANTED}", prompt_type="chat").run_id,
         ]

@@ -108,10 +108,11 @@ def check_places(
                         assistant.ask(MESSAGE, caller=student, prompt_type="chat")
                 return log_of(assistant)
 
-            consent = assistant.admission
+            consent = assistant.admission.agreements
             assert found(ask(runs), PLANTED) == []
             consent.decide(student, "", given=True, door="http")
             with_consent = ask(2)
+            assert assistant.flush()
             assert set(found(with_consent, PLANTED)) == set(WORDS)
             consent.decide(student, "", given=False, door="http")
             before = len(log_of(assistant))
@@ -204,7 +205,7 @@ def test_comment_is_redacted_when_it_is_kept(
 ) -> None:
     """What people write beside a rating may name others."""
     with opened(tmp_path, monkeypatch, OpenAIServer("Use a dict.")) as (assistant, student):
-        assistant.admission.decide(student, "", given=True, door="http")
+        assistant.admission.agreements.decide(student, "", given=True, door="http")
         run_id = assistant.ask("What is a dict?", caller=student).run_id
         said = f"{IDENTIFIERS[4]} told me already."
         kept = assistant.give_feedback(run_id, rating="neutral", comment=said, caller=student)
@@ -272,11 +273,11 @@ def test_consent_can_be_withdrawn_when_the_course_is_over(
     over = f"{COURSE}starts = 2020-01-01\nends = 2020-06-30\n"
     monkeypatch.setattr("tests.agent.test_privacy.COURSE", over)
     with opened(tmp_path, monkeypatch, OpenAIServer("Hi.")) as (assistant, student):
-        _, given = assistant.admission.decide(student, "", given=True, door="http")
+        _, given = assistant.admission.agreements.decide(student, "", given=True, door="http")
         assert given.given
-        _, withdrawn = assistant.admission.decide(student, "", given=False, door="http")
+        _, withdrawn = assistant.admission.agreements.decide(student, "", given=False, door="http")
         assert withdrawn.state == "withdrawn"
-        _, status = assistant.admission.consent_of(student, "")
+        _, status = assistant.admission.agreements.consent_of(student, "")
     assert status.state == "withdrawn"
 
 

@@ -73,7 +73,7 @@ def test_record_equals_what_the_server_said_when_asked_in_any_way(
                 else:
                     answer = assistant.ask(BRIEF, prompt_type=kind).model_dump()
     stores = Stores.open(settings)
-    (run,) = stores.runs.of_trace(answer["run_id"])
+    (run,) = stores.runs.of_root(answer["run_id"])
     stores.close()
     tokens = Usage(input_tokens=1_237, output_tokens=311, cache_read_tokens=1_024)
     listed = calc_price(tokens, "gpt-4o-2024-08-06", provider_id="openai")
@@ -103,7 +103,7 @@ def test_draft_is_repaired_when_a_real_client_gets_nonsense(
         settings = connected(tmp_path, monkeypatch, base)
         with Assistant(settings) as assistant:
             answer = assistant.ask(BRIEF, prompt_type="planning")
-            runs = assistant.stores.runs.of_trace(answer.run_id)
+            runs = assistant.stores.runs.of_root(answer.run_id)
     assert answer.plan is not None
     assert answer.cost_usd == 0.015
     assert [run.task_type for run in runs] == ["plan_generation", "plan_repair"]
@@ -182,7 +182,7 @@ def test_provider_call_stops_when_the_client_leaves(
                 time.sleep(0.02)
     stores = Stores.open(settings)
     (call,) = stores.runs.latest(5)
-    root = stores.runs.get(call.trace_id)
+    root = stores.runs.get(call.root_run_id)
     stores.close()
     assert provider.disconnects == 1
     assert root is not None

@@ -8,6 +8,8 @@ import pytest
 from agent.database import Database, utc_now
 from agent.errors import NotFoundError
 from agent.insight.usage import daily_usage
+from agent.privacy.owner import Owner
+from agent.recording.run_store import Changes
 from agent.settings import Settings
 from agent.stores import Stores
 from tests.agent.insight.test_usage import call
@@ -24,30 +26,17 @@ def stores(records_url: str) -> Iterator[Stores]:
 def test_run_is_settled_once_when_started_twice(stores: Stores) -> None:
     """A second start and a second end change nothing; what became known late is filled in."""
     run_id = str(uuid.uuid4())
-    started = {**call(0), "run_id": run_id, "trace_id": run_id, "status": "started"}
+    started = {**call(0), "run_id": run_id, "root_run_id": run_id, "status": "started"}
     stores.runs.start({**started, "prompt_type": None, "left_out": ["source [4]"]})
     stores.runs.start({**started, "name": "again"})
     stores.runs.settle(run_id, {"status": "done", "usage_details": {"input_tokens": 1}})
     stores.runs.settle(run_id, {"status": "error"})
-    stores.runs.complete(run_id, prompt_type="chat")
+    stores.runs.write(Changes(fills=[(run_id, {"prompt_type": "chat"})]))
     run = stores.runs.get(run_id)
     assert run is not None
     assert (run.name, run.status, run.prompt_type) == ("llm", "done", "chat")
     assert (run.left_out, run.usage_details) == (["source [4]"], {"input_tokens": 1})
     assert run_id in {other.run_id for other in stores.runs.oldest_first()}
-
-
-def test_open_runs_are_closed_when_their_root_ends(stores: Stores) -> None:
-    """What is still open below a root ends with it."""
-    trace, below = str(uuid.uuid4()), str(uuid.uuid4())
-    for run_id in (trace, below):
-        row = {**call(0), "run_id": run_id, "trace_id": trace, "status": "started"}
-        stores.runs.start({**row, "run_type": "chain" if run_id == trace else "llm"})
-    stores.runs.settle_open(trace, "cancelled", error="CancelledError")
-    assert [run.status for run in stores.runs.of_trace(trace)] == ["cancelled"]
-    root = stores.runs.get(trace)
-    assert root is not None
-    assert root.ended_at is not None
 
 
 def test_usage_is_counted_by_category_when_a_day_is_read(stores: Stores) -> None:
@@ -56,7 +45,7 @@ def test_usage_is_counted_by_category_when_a_day_is_read(stores: Stores) -> None
     before = daily_usage(stores.database, day).total.count
     for kind in ("chat", None):
         run_id = str(uuid.uuid4())
-        row = {**call(0), "run_id": run_id, "trace_id": run_id, "prompt_type": kind}
+        row = {**call(0), "run_id": run_id, "root_run_id": run_id, "prompt_type": kind}
         stores.runs.start({**row, "started_at": f"{day}T10:00:00.000000Z"})
     usage = daily_usage(stores.database, day)
     assert usage.total.count == before + 2
@@ -65,16 +54,16 @@ def test_usage_is_counted_by_category_when_a_day_is_read(stores: Stores) -> None
 
 def test_assignment_is_kept_for_its_person_alone_when_planned(stores: Stores) -> None:
     """Plan and draft are kept; a stranger's id answers like an unknown one."""
-    owner, stranger = str(uuid.uuid4()), str(uuid.uuid4())
+    owner, stranger = Owner(str(uuid.uuid4())), Owner(str(uuid.uuid4()))
     made = stores.assignments.add(owner, title="Lab", brief="Sort.")
-    stores.assignments.keep_draft(made, "no JSON")
+    stores.assignments.keep_draft(owner, made, "no JSON")
     assert stores.assignments.get(owner, made).draft == "no JSON"
-    stores.assignments.keep_plan(made, {"tasks": []})
-    (kept,) = stores.assignments.all_of(owner)
+    stores.assignments.keep_plan(owner, made, {"tasks": []})
+    (kept,) = stores.assignments.all_of(owner.user_id)
     assert (kept.plan, kept.draft) == ({"tasks": []}, None)
-    for user_id, assignment_id in ((stranger, made), (owner, str(uuid.uuid4()))):
+    for person, assignment_id in ((stranger, made), (owner, str(uuid.uuid4()))):
         with pytest.raises(NotFoundError, match="There is no assignment"):
-            stores.assignments.get(user_id, assignment_id)
+            stores.assignments.get(person, assignment_id)
 
 
 def test_decision_is_kept_when_consent_is_given(stores: Stores) -> None:

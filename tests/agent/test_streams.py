@@ -39,7 +39,7 @@ def rows(assistant: Assistant, run_id: str) -> tuple[Run, list[Run]]:
     """Return the root's row and those of its model calls."""
     root = assistant.stores.runs.get(run_id)
     assert root is not None
-    return root, list(assistant.stores.runs.of_trace(run_id))
+    return root, list(assistant.stores.runs.of_root(run_id))
 
 
 @pytest.mark.parametrize(

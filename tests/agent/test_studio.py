@@ -134,7 +134,7 @@ def asking(text: str) -> dict[str, Any]:
 def check_settled(calls: Sequence[Run], settings: Settings) -> None:
     """Each call and its root are closed, under the local person, without their text."""
     with opened(settings) as stores:
-        roots = [stores.runs.get(call.trace_id) for call in calls]
+        roots = [stores.runs.get(call.root_run_id) for call in calls]
         for run in (*calls, *roots):
             assert run is not None
             assert (run.status, run.user_id) == ("done", stores.user_id)

@@ -41,7 +41,7 @@ def ask_traced(settings: Settings, *, consents: bool) -> tuple[str, str]:
         if consents:
             assistant.stores.consent.decide(assistant.stores.user_id, "given", door="terminal")
         answer = assistant.ask(QUESTION, prompt_type="chat")
-        (call,) = assistant.stores.runs.of_trace(answer.run_id)
+        (call,) = assistant.stores.runs.of_root(answer.run_id)
     return answer.run_id, call.run_id
 
 

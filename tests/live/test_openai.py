@@ -35,7 +35,7 @@ def test_chat_is_counted_and_priced_when_it_is_answered(
             run_id = str(events[-1].data["run_id"])
         else:
             run_id = assistant.ask(QUESTION, prompt_type="chat").run_id
-        run = assistant.stores.runs.of_trace(run_id)[-1]
+        run = assistant.stores.runs.of_root(run_id)[-1]
     assert (run.status, run.finish_reason) == ("done", "stop")
     assert (run.first_token_ms is not None) == streamed
     assert run.input_tokens
@@ -113,7 +113,7 @@ def check_draft(settings: Settings, message: str, kind: Any, expected: str) -> N
             run_id = assistant.ask(message, prompt_type=kind).run_id
         except DraftError as error:
             run_id = str(error.run_id)
-        runs = assistant.stores.runs.of_trace(run_id)
+        runs = assistant.stores.runs.of_root(run_id)
         formats = assistant.models.choose("planning").formats
     assert runs[-1].status == "done"
     assert kind != "auto" or runs[0].task_type == "routing"

@@ -15,8 +15,9 @@ import typer
 import uvicorn
 import zstandard
 from fastapi import FastAPI, HTTPException, Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-MODES = {"up": None, "down": 503, "busy": 429, "locked": 401, "strict": 422}
+MODES = {"up": None, "down": 503, "busy": 429, "broken": 500, "locked": 401, "strict": 422}
 """What the modes of the command line are as a `LangSmithServer.status`."""
 
 _OLDEST = timedelta(hours=24)
@@ -31,12 +32,23 @@ class LangSmithServer:
         *,
         zstd: bool = True,
         multipart: bool = True,
+        most_bytes: int = 20_971_520,
         on_end: Callable[[dict[str, Any]], None] | None = None,
     ) -> None:
         self.status: int | None = None
         """What every request is refused with: 503 is down, 429 busy, 401 and 422 refusals."""
         self.delay = 0.0
         """Seconds before an answer."""
+        self.resets = 0
+        """How many of the next requests are kept, and cut off before they are answered."""
+        self.retry_after: str | None = None
+        """What is said with a refusal."""
+        self.conflicts = False
+        """Whether a request is refused with 409 that repeats what was done already."""
+        self.done: list[str] = []
+        """What was kept, as `post.<id>`, `patch.<id>` or `feedback.<id>`; twice what came twice."""
+        self.project = {"id": "p-1", "tenant_id": "t-1"}
+        """The one project that there is."""
         self.requests = 0
         """How many requests came that carry something, refused ones too."""
         self.encodings: list[str] = []
@@ -56,7 +68,7 @@ class LangSmithServer:
             "batch_ingest_config": {
                 "use_multipart_endpoint": multipart,
                 "size_limit": 100,
-                "size_limit_bytes": 20_971_520,
+                "size_limit_bytes": most_bytes,
                 "scale_up_qsize_trigger": 1_000,
                 "scale_up_nthreads_limit": 16,
                 "scale_down_nempty_trigger": 4,
@@ -64,6 +76,7 @@ class LangSmithServer:
             "instance_flags": {"zstd_compression_enabled": zstd},
         }
         self.app = FastAPI()
+        self.app.add_middleware(_Cutting, server=self)
         self.app.get("/info")(self._tell)
         self.app.post("/runs/multipart", status_code=202)(self._take_multipart)
         self.app.post("/runs/batch", status_code=202)(self._take_batch)
@@ -71,18 +84,21 @@ class LangSmithServer:
         self.app.patch("/runs/{run_id}")(self._change_run)
         self.app.get("/runs/{run_id}")(self._show_run)
         self.app.post("/feedback")(self._take_feedback)
+        self.app.patch("/feedback/{feedback_id}")(self._change_feedback)
+        self.app.get("/sessions")(self._show_project)
 
     async def _tell(self) -> dict[str, Any]:
         await self._answer_as_told()
         return self._info
 
     async def _take_multipart(self, request: Request) -> dict[str, str]:
-        parts = _read_parts(await self._receive(request), request.headers["content-type"])
+        parts = read_parts(await self._receive(request), request.headers["content-type"])
         posts: dict[str, dict[str, Any]] = {}
         patches: dict[str, dict[str, Any]] = {}
         for name, value in parts.items():
             kind, run_id, *field = name.split(".")
             if kind == "feedback":
+                self._note({f"feedback.{run_id}"})
                 self.feedback.append(value)
             elif kind in ("post", "patch"):
                 run = (posts if kind == "post" else patches).setdefault(run_id, {})
@@ -108,8 +124,27 @@ class LangSmithServer:
         return self.runs[run_id]
 
     async def _take_feedback(self, request: Request) -> dict[str, str]:
-        self.feedback.append(json.loads(await self._receive(request)))
+        given = json.loads(await self._receive(request))
+        self._note({f"feedback.{given['id']}"})
+        self.feedback = [said for said in self.feedback if said.get("id") != given["id"]]
+        self.feedback.append(given)
         return {}
+
+    async def _change_feedback(self, request: Request, feedback_id: str) -> dict[str, str]:
+        changes = json.loads(await self._receive(request))
+        for said in self.feedback:
+            if said.get("id") == feedback_id:
+                said.update(changes)
+        return {}
+
+    async def _show_project(self) -> list[dict[str, str]]:
+        await self._answer_as_told()
+        return [self.project]
+
+    def _note(self, operations: set[str]) -> None:
+        if self.conflicts and operations & set(self.done):
+            raise HTTPException(409, "Conflict: payloads already received")
+        self.done += sorted(operations)
 
     async def _receive(self, request: Request) -> bytes:
         body = await request.body()
@@ -127,7 +162,8 @@ class LangSmithServer:
     async def _answer_as_told(self) -> None:
         await asyncio.sleep(self.delay)
         if self.status is not None:
-            raise HTTPException(self.status, "told to refuse")
+            headers = {"Retry-After": self.retry_after} if self.retry_after else None
+            raise HTTPException(self.status, "told to refuse", headers)
 
     def _keep(
         self, posts: Mapping[str, dict[str, Any]], patches: Mapping[str, dict[str, Any]]
@@ -135,6 +171,7 @@ class LangSmithServer:
         for run in (*posts.values(), *patches.values()):
             if not _is_near(run.get("start_time")):
                 raise HTTPException(422, f"start_time of run {run.get('id')} is not within 24 h")
+        self._note({*(f"post.{run_id}" for run_id in posts), *(f"patch.{i}" for i in patches)})
         for known, new in ((self._posted, posts), (self._patched, patches)):
             for run_id, run in new.items():
                 present = {name: value for name, value in run.items() if value is not None}
@@ -148,13 +185,37 @@ class LangSmithServer:
         return {}
 
 
+class _Cutting:
+    """Cuts off the answers to what was kept, where the server was told to."""
+
+    def __init__(self, app: ASGIApp, server: LangSmithServer) -> None:
+        self._app = app
+        self._server = server
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start" and self._is_to_be_cut(scope):
+                # uvicorn's own object, which alone knows the connection.
+                receive.__self__.transport.abort()  # type: ignore[attr-defined]
+            await send(message)
+
+        await self._app(scope, receive, answer)
+
+    def _is_to_be_cut(self, scope: Scope) -> bool:
+        if scope.get("method") not in ("POST", "PATCH") or self._server.resets <= 0:
+            return False
+        self._server.resets -= 1
+        return True
+
+
 def usage_of(run: Mapping[str, Any]) -> dict[str, Any]:
     """Return the tokens and costs where LangSmith looks for them."""
     found = (run.get("extra") or {}).get("metadata", {}).get("usage_metadata")
     return found or (run.get("outputs") or {}).get("usage_metadata") or {}
 
 
-def _read_parts(body: bytes, content_type: str) -> dict[str, Any]:
+def read_parts(body: bytes, content_type: str) -> dict[str, Any]:
+    """Take a multipart body apart, by the names of its parts."""
     head = f"Content-Type: {content_type}\r\n\r\n".encode()
     message = BytesParser(policy=policy.HTTP).parsebytes(head + body)
     return {

@@ -42,7 +42,7 @@ def ask(database: Database) -> Ask:
     def record(user_id: str) -> tuple[str, str]:
         root, below = str(uuid.uuid4()), str(uuid.uuid4())
         for run_id, run_type in ((root, "chain"), (below, "llm")):
-            row = {**call(0), "run_id": run_id, "trace_id": root, "run_type": run_type}
+            row = {**call(0), "run_id": run_id, "root_run_id": root, "run_type": run_type}
             RunStore(database).start({**row, "user_id": user_id})
         return root, below
 
@@ -140,9 +140,9 @@ def test_one_feedback_stays_when_it_is_given_at_once(ledger: FeedbackLedger, ask
 def test_rows_are_intact_when_a_database_of_before_is_opened(records_url: str) -> None:
     """A database without the table gets it; what stood in the others stays."""
     before, run_id = Database.open(records_url), str(uuid.uuid4())
+    RunStore(before).start({**call(0), "run_id": run_id, "root_run_id": run_id, "user_id": "ann"})
     _migrate_down(before, "0001")
     assert not inspect(before.engine).has_table("feedback")
-    RunStore(before).start({**call(0), "run_id": run_id, "trace_id": run_id, "user_id": "ann"})
     before.close()
     after = Database.open(records_url)
     run = RunStore(after).get(run_id)

@@ -55,7 +55,7 @@ def test_fault_is_settled_and_named_when_a_server_fails(  # noqa: PLR0917 - pyte
             with pytest.raises(AssistantError) as caught:
                 ask(f"{QUESTION} {PLANTED}")
             error = caught.value
-            runs = assistant.stores.runs.of_trace(str(error.run_id))
+            runs = assistant.stores.runs.of_root(str(error.run_id))
             root = assistant.stores.runs.get(str(error.run_id))
     assert (error.code, provider.calls) == (code, calls)
     assert said in str(error)
@@ -76,7 +76,7 @@ def test_answer_comes_when_a_fault_passes(
         settings = connected(tmp_path, monkeypatch, base)
         with Assistant(settings) as assistant:
             answer = assistant.ask(QUESTION)
-            runs = assistant.stores.runs.of_trace(answer.run_id)
+            runs = assistant.stores.runs.of_root(answer.run_id)
     assert answer.text == WORDS
     assert [run.status for run in runs] == ["error", "error", "done"]
     assert [run.cost_nano_usd for run in runs] == [None, None, 7_500_000]

@@ -34,27 +34,28 @@ wait_for_all_tracers()
 
 TRACED = """
 import asyncio, sys
-from agent.prices import PriceList
+from agent.database import Database
 from agent.privacy.owner import Owner
 from agent.privacy.redaction import Redactor
-from agent.recording.tracing import Tracer
+from agent.recording.recorder import Recorder
 from agent.settings import load_settings
 from graphs.build import build_graph
 from tests.fakes import ScriptedChatModel, make_services, reply
 
 answer, user_id = sys.argv[1:]
-tracer = Tracer.open(
-    load_settings(), prices=PriceList(), owner_of=lambda _: Owner(user_id),
-    has_consent=lambda owner: owner.user_id == "u1", redactor_of=lambda _: Redactor(),
+settings = load_settings()
+recorder = Recorder(
+    settings, Database.open(settings.records_url), default_owner=Owner(user_id),
+    has_consent=lambda owner: owner.user_id == "u1", make_redactor=lambda _: Redactor(),
 )
 model = ScriptedChatModel(replies=[reply("Hi.")])
-graph = build_graph(make_services(model)).with_config({"callbacks": [tracer]})
+graph = recorder.record(build_graph(make_services(model)))
 question = {"messages": [("user", "what is a zanzibar-secret dict")]}
 graph.invoke(question)
 asyncio.run(graph.ainvoke(question))
 list(graph.stream(question))
 if answer == "close":
-    tracer.close()
+    recorder.close()
 print("done", flush=True)
 """
 
@@ -93,7 +94,7 @@ def test_text_is_sent_only_with_consent_when_tracing_is_on(
 def test_one_trace_is_sent_when_the_environment_asks_for_another(
     monkeypatch: pytest.MonkeyPatch, how: str, user_id: str
 ) -> None:
-    """Our tracer stands where LangChain would add its own; at exit nothing is lost."""
+    """Ours alone is sent, although LangChain would add its own; at exit nothing is lost."""
     server = LangSmithServer()
     with running(server.app) as base:
         monkeypatch.setenv("LANGSMITH_ENDPOINT", base)
