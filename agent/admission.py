@@ -17,7 +17,7 @@ from agent.privacy.access import Caller, check
 from agent.privacy.agreements import Agreements, course_of
 from agent.privacy.owner import Owner
 from agent.privacy.redactors import Redactors
-from agent.recording.run_store import Run
+from agent.recording.run_store import IS_ROOT, Run
 from agent.requests import Call, Request, check_prompt_type, check_text, check_uuid
 from agent.stores import Stores
 from graphs.context import Context
@@ -123,7 +123,7 @@ class Admission:
             Run.thread_id == thread_id,
             Run.user_id == owner.user_id,
             Run.content == "no consent",
-            Run.run_id == Run.root_run_id,
+            IS_ROOT,
         )
         with self.stores.database.read() as session:
             return session.scalar(said.limit(1)) is not None

@@ -60,7 +60,7 @@ class Database:
             engine = create_engine(
                 place,
                 hide_parameters=True,
-                json_serializer=_to_json,
+                json_serializer=to_json,
                 json_deserializer=orjson.loads,
             )
         except (ArgumentError, ImportError) as error:
@@ -129,7 +129,8 @@ def make_private(path: Path) -> None:
     path.chmod(0o600)
 
 
-def _to_json(value: object) -> str:
+def to_json(value: object) -> str:
+    """Write a value as the database's JSON columns hold it."""
     return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
 
 

@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +12,8 @@ import typer
 if TYPE_CHECKING:
     from agent.blocking import Assistant
     from agent.knowledge import Knowledge
+    from agent.recording.recorder import Recorder
+    from agent.settings import Settings
     from agent.stores import Stores
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -43,15 +45,47 @@ def open_stores() -> Iterator["Stores"]:
 
 @contextmanager
 def open_knowledge() -> Iterator["Knowledge"]:
-    """Open the index alone."""
+    """Open the index alone, and the records where a server is paid for its embeddings."""
     from agent.knowledge import Knowledge
+    from agent.models.embeddings import LOCAL
     from agent.settings import load_settings
 
-    knowledge = Knowledge(load_settings())
-    try:
+    settings = load_settings()
+    with ExitStack() as opened:
+        if settings.embeddings == LOCAL:
+            knowledge = Knowledge(settings)
+        else:
+            recorder = opened.enter_context(_open_recorder(settings))
+            knowledge = Knowledge(
+                settings, callbacks=recorder.callbacks, before_request=recorder.writer.wait
+            )
+        opened.callback(knowledge.close)
         yield knowledge
-    finally:
-        knowledge.close()
+
+
+@contextmanager
+def _open_recorder(settings: "Settings") -> Iterator["Recorder"]:
+    """Record what the local person does without a model."""
+    from agent.courses.book import CourseBook, find_folder
+    from agent.privacy.agreements import Agreements
+    from agent.privacy.owner import Owner
+    from agent.privacy.redactors import Redactors
+    from agent.recording.recorder import Recorder
+
+    with open_stores() as stores:
+        courses = CourseBook.open(find_folder(settings.data_dir, settings.courses_dir))
+        agreements = Agreements(courses, stores.consent)
+        recorder = Recorder(
+            settings,
+            stores.database,
+            default_owner=Owner(stores.user_id),
+            has_consent=lambda owner: agreements.status_of(owner).given,
+            make_redactor=Redactors(stores.people, stores.roster).of,
+        )
+        try:
+            yield recorder
+        finally:
+            recorder.close()
 
 
 def read_argument(text: str) -> str:

@@ -18,7 +18,7 @@ from sqlalchemy.orm import aliased
 from agent.database import Database, utc_now
 from agent.recording.outbox import Kind, OutboxRow
 from agent.recording.processes import Lease, Process
-from agent.recording.run_store import Run
+from agent.recording.run_store import IS_OPEN, Run
 
 _LEASE = "shipper"
 _HELD_FOR = 20.0
@@ -94,7 +94,7 @@ class Backlog:
         wanted = (
             select(*Run.__table__.columns)
             .join(_ROOT, _ROOT.run_id == Run.root_run_id)
-            .where(Run.status == "started", Run.announced_at.is_(None))
+            .where(IS_OPEN, Run.announced_at.is_(None))
             .where(Run.started_at < _from_now(-_YOUNGEST), _ROOT.status == "started")
             .where(_ROOT.started_at < _from_now(-older_than))
             .where(_ROOT.started_at > _from_now(-_OLDEST))

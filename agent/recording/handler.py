@@ -281,7 +281,7 @@ class RecordingHandler(BaseCallbackHandler):
         parameters = about.get("invocation_params") or {}
         values = {
             "provider": provider or None,
-            "model_asked": metadata.get("model_asked") or f"{provider}:{model}",
+            "model_asked": metadata.get("model_asked") or ":".join(filter(None, (provider, model))),
             "parameters": {
                 name: value for name in _PARAMETERS if (value := parameters.get(name)) is not None
             },

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from agent.database import Database, Table, utc_now
 from agent.errors import StorageError
 from agent.recording.outbox import queue
-from agent.recording.run_store import Run
+from agent.recording.run_store import IS_OPEN, Run
 
 _BEAT = 5.0
 """Seconds between two signs of life."""
@@ -122,7 +122,7 @@ def abandon(session: Session, *, sends: bool) -> None:
     """
     alive = select(Process.process_id)
     nobodys: ColumnElement[bool] = or_(Run.process_id.is_(None), Run.process_id.not_in(alive))
-    left = select(Run.run_id).where(Run.status == "started", nobodys).limit(_AT_ONCE)
+    left = select(Run.run_id).where(IS_OPEN, nobodys).limit(_AT_ONCE)
     while run_ids := session.scalars(left).all():
         session.execute(
             update(Run)

@@ -5,18 +5,36 @@ It knows rows and transactions, nothing of callbacks or of what may be written d
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, cast
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal, cast
 
-from sqlalchemy import JSON, BigInteger, Index, Select, Text, bindparam, select, text, update
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Index,
+    Select,
+    Text,
+    bindparam,
+    literal_column,
+    select,
+    text,
+    update,
+)
 from sqlalchemy import Table as SqlTable
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from agent.database import Database, Table
+from agent.database import Database, Table, to_json
 from agent.recording.outbox import queue
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Dialect
+    from sqlalchemy.sql.compiler import SQLCompiler
 
 Status = Literal["started", "done", "error", "cancelled", "incomplete", "abandoned"]
 """`incomplete` is a reply that began and broke off; `abandoned`, what a process left that died."""
+_IS_OPEN = text("status = 'started'")
+_IS_ROOT = text("run_id = root_run_id")
 _OPEN = text("status IN ('started', 'abandoned')")
 """A process that was taken for dead and is not still has the last word on its runs."""
 _JSON = JSON(none_as_null=True)
@@ -30,9 +48,9 @@ class Run(Table):
     __tablename__ = "runs"
     __table_args__ = (
         Index("runs_by_root", "root_run_id"),
-        Index("runs_by_status", "status"),
+        Index("runs_that_are_open", "status", sqlite_where=_IS_OPEN, postgresql_where=_IS_OPEN),
         Index("runs_by_start", "run_type", "started_at"),
-        Index("runs_by_thread", "thread_id"),
+        Index("requests_by_thread", "thread_id", sqlite_where=_IS_ROOT, postgresql_where=_IS_ROOT),
     )
 
     run_id: Mapped[str] = mapped_column(primary_key=True)
@@ -100,6 +118,11 @@ class Run(Table):
     inputs: Mapped[str | None] = mapped_column(Text)
     """What a step was given, as JSON."""
     outputs: Mapped[str | None] = mapped_column(Text)
+
+
+IS_OPEN = Run.status == literal_column("'started'")
+"""As the index says it: databases use an index of few rows for the very same words alone."""
+IS_ROOT = Run.run_id == Run.root_run_id
 
 
 @dataclass(slots=True)
@@ -220,13 +243,30 @@ _RUNS = cast("SqlTable", Run.__table__)
 _COLUMNS = tuple(_RUNS.columns.keys())
 
 
+_JSONS = frozenset(name for name, column in _RUNS.columns.items() if column.type is _JSON)
+
+
 def _insert(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows past SQLAlchemy's own binding of values, which takes longer than the database."""
     if not rows:
         return
     connection = session.connection()
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    whole = [{name: row.get(name) for name in _COLUMNS} for row in rows]
-    connection.execute(insert(_RUNS).on_conflict_do_nothing(index_elements=["run_id"]), whole)
+    compiled = _insertion(connection.dialect)
+    order = compiled.positiontup
+    whole = [{name: _bound(name, row.get(name)) for name in _COLUMNS} for row in rows]
+    values = [tuple(row[name] for name in order) for row in whole] if order else whole
+    connection.exec_driver_sql(str(compiled), values)
+
+
+@cache
+def _insertion(dialect: "Dialect") -> "SQLCompiler":
+    insert = postgresql.insert if dialect.name == "postgresql" else sqlite.insert
+    statement = insert(_RUNS).on_conflict_do_nothing(index_elements=["run_id"])
+    return statement.compile(dialect=dialect, column_keys=_COLUMNS)
+
+
+def _bound(name: str, value: Any) -> Any:
+    return value if value is None or name not in _JSONS else to_json(value)
 
 
 def _settle(session: Session, ends: Mapping[str, Mapping[str, Any]]) -> None:

@@ -1,4 +1,4 @@
-"""The course of an assignment, whether its text may be kept, and the runs of a thread."""
+"""The course of an assignment, and whether its text may be kept."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -19,11 +19,9 @@ def upgrade() -> None:
         "assignments",
         sa.Column("consented", sa.Boolean(), nullable=False, server_default=sa.false()),
     )
-    op.create_index("runs_by_thread", "runs", ["thread_id"])
 
 
 def downgrade() -> None:
     """Take them away again."""
-    op.drop_index("runs_by_thread", "runs")
     op.drop_column("assignments", "consented")
     op.drop_column("assignments", "course")

@@ -17,6 +17,11 @@ _ADDED: dict[str, type[sa.types.TypeEngine[Any]]] = {
     **dict.fromkeys(("tags", "attributes", "price", "repriced", "message_roles"), sa.JSON),
     **dict.fromkeys(("inputs", "outputs"), sa.Text),
 }
+_OF_FEW = {
+    "runs_that_are_open": ("status", "status = 'started'"),
+    "requests_by_thread": ("thread_id", "run_id = root_run_id"),
+}
+"""Indexes of the few rows that are looked for in this way."""
 
 
 def upgrade() -> None:
@@ -27,7 +32,9 @@ def upgrade() -> None:
         op.add_column("runs", sa.Column(name, kind()))
     op.execute("UPDATE runs SET trace_id = root_run_id")
     op.create_index("runs_by_root", "runs", ["root_run_id"])
-    op.create_index("runs_by_status", "runs", ["status"])
+    for name, (column, condition) in _OF_FEW.items():
+        where = sa.text(condition)
+        op.create_index(name, "runs", [column], sqlite_where=where, postgresql_where=where)
     op.create_table(
         "outbox",
         sa.Column("entry", sa.Integer(), primary_key=True, autoincrement=True),
@@ -59,7 +66,7 @@ def downgrade() -> None:
     for table in ("leases", "processes", "outbox"):
         op.drop_table(table)
     op.execute("DELETE FROM runs WHERE run_type <> 'llm' AND run_id <> root_run_id")
-    for index in ("runs_by_status", "runs_by_root"):
+    for index in ("runs_by_root", *_OF_FEW):
         op.drop_index(index, "runs")
     for name in _ADDED:
         op.drop_column("runs", name)

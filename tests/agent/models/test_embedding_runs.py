@@ -17,12 +17,15 @@ from langchain_core.outputs import ChatGeneration, LLMResult
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import set_config_context
 from langgraph.constants import TAG_NOSTREAM
+from sqlalchemy import select
 from starlette.responses import JSONResponse
 
+from agent.cli.terminal import open_knowledge, open_stores
 from agent.errors import ModelError, StorageError
 from agent.knowledge import Knowledge
 from agent.models.embeddings import ServedEmbeddings
 from agent.prices import PriceList
+from agent.recording.run_store import Run
 from graphs.build import build_graph
 from tests.agent.models.test_embeddings import NAMED, NOTE, failing, refused, served
 from tests.fakes import ScriptedChatModel, make_services, reply
@@ -262,3 +265,21 @@ def test_stream_holds_the_answer_alone_when_a_server_embeds(
     tokens = [data["text"] for name, data in events if name == "token"]
     assert "".join(tokens) == WORDS
     assert all(tokens)
+
+
+def test_embeddings_are_recorded_when_the_terminal_indexes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the index costs stands in the record, without the documents' text."""
+    (tmp_path / "note.md").write_text(NOTE, "utf-8")
+    with running(OpenAIServer("Hi.").app) as base:
+        monkeypatch.setenv("OPENAI_BASE_URL", f"{base}/v1")
+        monkeypatch.setenv("ASSIST_EMBEDDINGS", NAMED)
+        monkeypatch.setenv("ASSIST_PRICE_PROVIDER", "openai")
+        with open_knowledge() as knowledge:
+            knowledge.add(tmp_path / "note.md")
+    with open_stores() as stores, stores.database.read() as session:
+        (run,) = session.scalars(select(Run)).all()
+    assert (run.run_type, run.status, run.prompt) == ("embedding", "done", None)
+    assert run.input_tokens
+    assert run.cost_nano_usd is not None
