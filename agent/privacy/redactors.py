@@ -4,7 +4,10 @@ A redactor lives as long as its request, because it remembers what its placehold
 """
 
 import threading
+import time
+from collections import OrderedDict
 from contextvars import ContextVar
+from typing import NamedTuple
 
 from agent.courses.roster import Roster as Enrolments
 from agent.courses.roster_file import Student
@@ -25,12 +28,25 @@ def outbound_redactor() -> Redactor | None:
         return Redactor()
 
 
+_FRESH_FOR = 5.0
+"""Seconds until a roster that was imported meanwhile is known to a request."""
+_REMEMBERED = 1_000
+
+
+class _Known(NamedTuple):
+    read_at: float
+    enrolment: Enrolment | None
+    roster: Roster
+
+
 class Redactors:
-    """Makes redactors; the names of a course are compiled once, until they change."""
+    """Makes redactors; what they know of people and courses is read anew after some seconds."""
 
     def __init__(self, people: People, enrolments: Enrolments) -> None:
         self._people = people
         self._enrolments = enrolments
+        self._known: OrderedDict[tuple[str, str], _Known] = OrderedDict()
+        """By person and course, the last ones last."""
         self._compiled: dict[str, tuple[tuple[str, ...], Roster]] = {}
         self._lock = threading.Lock()
 
@@ -39,9 +55,23 @@ class Redactors:
 
         With `exact` each spelling has a placeholder of its own, so that all come back as they were.
         """
+        key = (owner.user_id, owner.course)
+        with self._lock:
+            known = self._known.get(key)
+        if known is None or time.monotonic() - known.read_at > _FRESH_FOR:
+            known = self._read(owner)
+            with self._lock:
+                self._known[key] = known
+                self._known.move_to_end(key)
+                while len(self._known) > _REMEMBERED:
+                    self._known.popitem(last=False)
+        return Redactor(known.enrolment, known.roster, Placeholders(exact=exact))
+
+    def _read(self, owner: Owner) -> "_Known":
+        read_at = time.monotonic()
         name = self._people.name_of(owner.user_id)
         student = self._enrolments.of_person(owner.course, name) if name and owner.course else None
-        return Redactor(_enrolment(student), self._roster(owner.course), Placeholders(exact=exact))
+        return _Known(read_at, _enrolment(student), self._roster(owner.course))
 
     def _roster(self, course: str) -> Roster:
         names = tuple(self._enrolments.names_of(course)) if course else ()
