@@ -163,7 +163,7 @@ class Backlog:
                     Lease.process_id.not_in(alive),
                 ),
             )
-            is_mine = cast("CursorResult[Any]", session.execute(wanted)).rowcount == 1
+            is_mine = session.scalar(wanted.returning(Lease.name)) is not None
         self._held_until = held_until if is_mine else 0.0
         return is_mine
 

@@ -16,7 +16,7 @@ from agent.privacy.owner import Owner
 from agent.privacy.redaction import Redactor
 from agent.recording.open_run import OpenRun, Root
 from agent.recording.run_store import TEXTS, Changes, Status
-from agent.recording.shapes import WORD, as_json, shape
+from agent.recording.shapes import WORD, as_data, as_json
 from agent.recording.texts import left_out_of, storable
 
 Texts = Callable[[Callable[[str], str]], dict[str, Any]]
@@ -135,7 +135,7 @@ class RowMaker:
             **beginning.values,
             **self._named(run, beginning),
         }
-        row["parameters"] = shape(row.get("parameters"), storable)
+        row["parameters"] = as_data(row.get("parameters"), storable)
         row["course"] = root.owner.course or row["course"]
         if run.keeps_text and beginning.texts:
             row.update(self._read(root, beginning.texts))
@@ -242,7 +242,7 @@ def _told(metadata: Mapping[str, Any], redactor: Redactor | None) -> dict[str, A
         told = {key: metadata[key] for key in _COLUMNS if key in metadata}
         told = {key: _clean(str(value), redactor) if value else None for key, value in told.items()}
         rest = {key: value for key, value in metadata.items() if key not in _ELSEWHERE}
-        rest = shape(rest, partial(_clean, redactor=redactor))
+        rest = as_data(rest, partial(_clean, redactor=redactor))
     return {
         "attributes": rest or None,
         "left_out": left_out_of(metadata.get("left_out"), redactor),

@@ -1,6 +1,5 @@
 """What steps were given and returned, as JSON in which every text has been read by the redactor."""
 
-import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
@@ -40,6 +39,11 @@ def as_json(value: Any, change: Change) -> str:
 
     """
     return orjson.dumps(shape(value, change)).decode()
+
+
+def as_data(value: Any, change: Change) -> Any:
+    """Return what `as_json` writes, for a column that takes data and is written as JSON later."""
+    return orjson.loads(as_json(value, change))
 
 
 def shape(value: Any, change: Change) -> Any:
@@ -117,9 +121,8 @@ def _plain(value: Any) -> Any:
 
 
 def _number(value: Real) -> int | float | str:
-    """Return a number as JSON takes it, numpy's too."""
-    if isinstance(value, Integral):
-        whole = int(value)
-        return whole if whole.bit_length() < _WIDEST else str(whole)
-    broken = float(value)
-    return broken if math.isfinite(broken) else str(broken)
+    """Return a number as Python has it, numpy's too; one that JSON has no room for, in words."""
+    if not isinstance(value, Integral):
+        return float(value)
+    whole = int(value)
+    return whole if whole.bit_length() < _WIDEST else str(whole)

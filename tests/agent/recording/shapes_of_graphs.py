@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Annotated, Any
+from uuid import UUID
 
 from langchain.agents import create_agent
 from langchain_core.documents import Document
@@ -200,7 +201,7 @@ def failing_tool(config: RunnableConfig, _: Client) -> None:
     class Broken(Shelf):
         @override
         def _get_relevant_documents(self, query: str, *, run_manager: Any) -> list[Document]:
-            return _fail(query)
+            raise ValueError(query)
 
     with suppress(ValueError):
         Broken().invoke("maps", config)
@@ -217,7 +218,7 @@ def cancelled(config: RunnableConfig, _: Client) -> None:
             await asyncio.Event().wait()
             return {}
 
-        builder = StateGraph(Text)
+        builder: Any = StateGraph(Text)
         builder.add_node("wait", wait)
         builder.add_edge(START, "wait")
         task = asyncio.create_task(builder.compile().ainvoke({"text": "a"}, config))
@@ -283,7 +284,7 @@ def traced_inside(config: RunnableConfig, client: Client) -> None:
 def evaluated(config: RunnableConfig, client: Client) -> None:
     """Run a chain over examples with LangSmith's evaluation."""
     example = Example(
-        id="018f0000-0000-7000-8000-000000000001",  # type: ignore[arg-type]  # pydantic parses it
+        id=UUID("018f0000-0000-7000-8000-000000000001"),
         inputs=ASKED,
         outputs={"answer": "A map."},
     )
