@@ -128,6 +128,41 @@ def startup_table() -> str:
     return "\n".join(rows) + f"\n\n{ratio} Median of {len(result['rounds']['bare'])} rounds.\n"
 
 
+def recording_table() -> str:
+    """Return the figures of the last run of `benchmarks/recording.py`."""
+    result = json.loads((ROOT / "benchmarks" / "recording.json").read_text("utf-8"))
+    head = ("at once", "what records", "wall µs", "CPU µs", "lag p99 ms", "added CPU", "added wall")
+    rows = [f"| {' | '.join(head)} |", "|---:|---|---:|---:|---:|---:|---:|"]
+    for many in (1, 32):
+        for name, of in result[f"{many} at once"].items():
+            rows.append(
+                f"| {many} | {name} | {of['wall_us']:.0f} | {of['cpu_us']:.0f} "
+                f"| {of['lag_p99_ms']:.1f} | {of['added_cpu_us_to_tracer']:.2f} "
+                f"| {of['added_wall_us_to_tracer']:.2f} |"
+            )
+    about = f"{result['runs']} requests, medians of {result['rounds']} rounds."
+    return "\n".join(rows) + f"\n\n{about} What is added stands beside what LangChainTracer adds.\n"
+
+
+def outage_table() -> str:
+    """Return the figures of the last run of `benchmarks/outage.py`."""
+    result = json.loads((ROOT / "benchmarks" / "outage.json").read_text("utf-8"))
+    rows = ["| | |", "|---|---:|"]
+    rows += [
+        f"| {label} | {result[name]} |"
+        for name, label in (
+            ("outage_seconds", "seconds without LangSmith"),
+            ("runs_recorded", "runs recorded"),
+            ("runs_arrived", "runs arrived after its return"),
+            ("parents_missing", "parents missing"),
+            ("without_end", "runs without an end"),
+            ("delivered_seconds_after_return", "seconds until everything had arrived"),
+            ("p95_to_silent", "p95 of an answer, to that without LangSmith"),
+        )
+    ]
+    return "\n".join(rows) + "\n"
+
+
 def _steady(text: str) -> str:
     """Replace what differs from run to run, keeping every column where it is."""
     text = _UUID.sub("00000000-0000-0000-0000-000000000000", text)

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import ColumnElement, delete, or_, select, update
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from agent.database import Database, Table, utc_now
@@ -25,6 +26,8 @@ _DEAD_AFTER = 30.0
 """Seconds without one; on this machine the end of a process is seen at once."""
 _AT_ONCE = 500
 """Runs in one statement, whose length databases limit."""
+_HERE: set[str] = set()
+"""Those alive in this very process; its number alone may have been another's before."""
 
 
 class Process(Table):
@@ -68,6 +71,7 @@ class Heartbeat:
         Raises:
             StorageError: the database cannot be used.
         """
+        _HERE.add(self.process_id)
         self._sign()
         self._thread.start()
 
@@ -75,13 +79,15 @@ class Heartbeat:
         """Stop; what this process left open, if anything, nobody will settle any more."""
         self._stopped.set()
         self._thread.join()
+        _HERE.discard(self.process_id)
         with self._database.begin() as session:
             session.execute(delete(Process).where(Process.process_id == self.process_id))
             self._abandon(session)
 
     def _beat(self) -> None:
         while not self._stopped.wait(_BEAT):
-            with suppress(StorageError):  # the requests say so; the next beat tries anew
+            # The requests say so, and the next beat tries anew.
+            with suppress(StorageError, SQLAlchemyError):
                 self._sign()
 
     def _sign(self) -> None:
@@ -107,8 +113,10 @@ class Heartbeat:
         abandon(session, sends=self._sends)
 
     def _is_dead(self, process: Process) -> bool:
-        if process.host == self._host and not (
-            process.pid != os.getpid() and _is_running(process.pid)
+        if process.process_id in _HERE:
+            return False
+        if process.host == self._host and (
+            process.pid == os.getpid() or not _is_running(process.pid)
         ):
             return True
         latest = datetime.now(UTC) - timedelta(seconds=_DEAD_AFTER)
@@ -126,7 +134,7 @@ def abandon(session: Session, *, sends: bool) -> None:
     while run_ids := session.scalars(left).all():
         session.execute(
             update(Run)
-            .where(Run.run_id.in_(run_ids))
+            .where(Run.run_id.in_(run_ids), IS_OPEN)
             .values(status="abandoned", ended_at=utc_now(), error="ProcessEnded")
         )
         if sends:

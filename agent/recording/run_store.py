@@ -139,16 +139,25 @@ class Changes:
     """The runs whose ends have to reach LangSmith."""
 
     @property
+    def size(self) -> int:
+        """How many changes there are."""
+        return len(self.starts) + len(self.ends) + len(self.fills) + len(self.to_send)
+
+    @property
     def is_empty(self) -> bool:
         """Whether there is nothing to write."""
-        return not (self.starts or self.ends or self.fills or self.to_send)
+        return not self.size
 
     def singly(self) -> "Iterator[Changes]":
-        """Return the same changes, each as a transaction of its own."""
-        yield from (Changes(starts={run_id: row}) for run_id, row in self.starts.items())
-        yield from (Changes(ends={run_id: values}) for run_id, values in self.ends.items())
+        """Return the same changes, those of each run as a transaction of its own."""
+        to_send = set(self.to_send)
+        for run_id in {**self.starts, **self.ends, **dict.fromkeys(self.to_send)}:
+            yield Changes(
+                starts={run_id: self.starts[run_id]} if run_id in self.starts else {},
+                ends={run_id: self.ends[run_id]} if run_id in self.ends else {},
+                to_send=[run_id] if run_id in to_send else [],
+            )
         yield from (Changes(fills=[fill]) for fill in self.fills)
-        yield from (Changes(to_send=[run_id]) for run_id in self.to_send)
 
     def without_text(self) -> "Changes":
         """Return what is left of changes when nothing stands in them that somebody wrote."""
@@ -159,7 +168,7 @@ class Changes:
             }
             for changed in (self.starts, self.ends)
         )
-        return Changes(starts=rows, ends=ends)
+        return Changes(starts=rows, ends=ends, fills=self.fills, to_send=self.to_send)
 
     def start(self, row: dict[str, Any]) -> None:
         """Add a run."""

@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionError
 
 from agent.errors import StorageError
 from agent.recording.run_store import Changes, RunStore
@@ -47,8 +48,10 @@ class Writer:
         self._queue: list[Change] = []
         self._waiters: list[_Waiter] = []
         self._kept = Changes()
-        """What the database has refused so far; it is tried again with the next changes."""
+        """What could not be written so far; it is tried again with the next changes."""
+        self._kept_size = 0
         self._is_closing = False
+        self._is_over = False
         self._thread = threading.Thread(target=self._run, name="run-writer", daemon=True)
         self._thread.start()
 
@@ -59,7 +62,7 @@ class Writer:
             StorageError: so much waits that the database must be out of order for long.
         """
         with self._changed:
-            if self._is_closing or len(self._queue) >= _MOST:
+            if self._is_closing or len(self._queue) + self._kept_size >= _MOST:
                 raise StorageError(
                     "The records cannot be written, and too much waits for them already. Check "
                     "that the disk has space and that no other program holds the database."
@@ -94,7 +97,7 @@ class Writer:
 
     def _add(self, waiter: "_Waiter") -> None:
         with self._changed:
-            if not self._thread.is_alive():
+            if self._is_over:
                 raise StorageError("The records are closed, so nothing can be recorded any more.")
             self._waiters.append(waiter)
             self._changed.notify()
@@ -107,12 +110,16 @@ class Writer:
         self._thread.join(_PATIENCE)
 
     def _run(self) -> None:
-        failed = False
-        while True:
+        failed = is_last = False
+        while not (is_last and self._is_done()):
             queue, waiters, is_last = self._take(is_retry=failed)
             failed = not self._commit(queue, waiters)
-            if is_last:
-                return
+
+    def _is_done(self) -> bool:
+        """Say whether nobody came while the last changes were written; from then on nobody may."""
+        with self._changed:
+            self._is_over = not (self._queue or self._waiters)
+            return self._is_over
 
     def _take(self, *, is_retry: bool) -> tuple[list[Change], list[_Waiter], bool]:
         """Wait for changes, and a little for more of them unless somebody waits."""
@@ -131,42 +138,61 @@ class Writer:
         return bool(self._waiters) or self._is_closing
 
     def _commit(self, queue: list[Change], waiters: "list[_Waiter]") -> bool:
-        """Write the changes, and say whether that succeeded; what did not is kept."""
-        changes = self._kept
-        for change in queue:
-            try:
-                change(changes)
-            except Exception as error:  # noqa: BLE001 - its words may quote a prompt
-                _log.error("a run could not be prepared (%s)", type(error).__name__)
-        failure = None if changes.is_empty else self._write(changes)
-        if failure is None:
+        """Write the changes, and say whether that could be done; if not they are kept."""
+        failure = None
+        try:
+            lost = sum(not self._prepare(change) for change in queue)
+            lost += self._write(self._kept)
+        except StorageError as error:
+            failure = str(error)
+        else:
             self._kept = Changes()
+        self._kept_size = self._kept.size
+        is_written = failure is None
+        if is_written and lost:
+            failure = f"{lost} runs could not be recorded; the log says what kind of fault it was."
         _tell(waiters, failure)
-        if failure is None and queue and self._on_commit:
+        if is_written and queue and self._on_commit:
             with suppress(Exception):
                 self._on_commit()
-        return failure is None
+        return is_written
 
-    def _write(self, changes: Changes) -> str | None:
-        """Write changes, and return why they could not be; one bad row does not hold up others."""
+    def _prepare(self, change: Change) -> bool:
+        """Add a change to what is to be written, and say whether that could be done."""
+        try:
+            change(self._kept)
+        except Exception as error:  # noqa: BLE001 - its words may quote a prompt
+            _log.error("a run could not be prepared (%s)", type(error).__name__)
+            return False
+        return True
+
+    def _write(self, changes: Changes) -> int:
+        """Write changes, and return how many were refused; one bad row does not hold up others.
+
+        Raises:
+            StorageError: the database takes nothing now.
+        """
+        if self._try(changes):
+            return 0
+        return sum(
+            not (self._try(single) or self._try(single.without_text()))
+            for single in changes.singly()
+        )
+
+    def _try(self, changes: Changes) -> bool:
+        if changes.is_empty:
+            return True
         try:
             self._store.write(changes)
-        except Exception as error:  # noqa: BLE001 - whoever waits is told; the thread goes on
-            if isinstance(error.__cause__, OperationalError):
-                return str(error)
-            refusal = error.__cause__ or error
-            _log.error("the database refuses some runs (%s)", type(refusal).__name__)
-        else:
-            return None
-        for single in changes.singly():
-            try:
-                self._store.write(single)
-            except Exception as error:  # noqa: BLE001 - as above
-                if isinstance(error.__cause__, OperationalError):
-                    return str(error)
-                with suppress(Exception):
-                    self._store.write(single.without_text())
-        return None
+        except Exception as error:
+            cause = error.__cause__ or error
+            if isinstance(error, NoConnectionError):
+                raise _too_slow() from error
+            if isinstance(cause, OperationalError):
+                raise
+            _log.error("the database refuses some runs (%s)", type(cause).__name__)
+            return False
+        return True
 
 
 def _tell(waiters: list[_Waiter], failure: str | None) -> None:

@@ -6,8 +6,15 @@ It knows street words of a dozen languages and no list of places.
 import re
 from collections.abc import Iterator
 
+from agent.privacy.redaction.gates import holds, matches_at, numbers_in, words_before
 from agent.privacy.redaction.patterns import Prose
 from agent.privacy.redaction.spans import Find
+
+
+def _choices(pattern: str) -> tuple[str, ...]:
+    """Return the words that a group of plain words chooses from."""
+    return tuple(pattern[3:-1].replace("\\", "").split("|"))
+
 
 _WORD = r"[^\W\d_][\w'./-]{0,30}"
 _CAP = r"[A-Z0-9][\w'.-]{0,30}"
@@ -28,6 +35,7 @@ _FRONT = (
     r"|piazza|corso"
     r"|ul\.|al\.|os\.|pl\.|trg|carrer|largo|travessa|chemin|impasse|quai|unter den|am|an der)"
 )
+_BEHIND_WORD = r"(?:u\.|utca|utja|korut|ulica|ulice|terrasse|tn)"
 _JOIN = r"(?:de|del|dei|della|degli|do|da|dos|das|du|des|la|le|les|los|las|of|the|an|der|den)"
 _NUMBER = r"\d{1,5}[A-Za-z]?(?:[-/]\d{1,4})?"
 _UNIT = r"(?:(?i:apt|apartment|suite|ste|flat|room|floor)\.? ?\#? ?\d{1,5}[A-Za-z]?)"
@@ -71,43 +79,33 @@ _SMALL_FLAT = re.compile(
     r"(?<![\w.])\d{1,6}(?: [^\s,]{1,30}){1,5}? (?:apt\."
     r"|suite) \d{1,5}\b(?:[ \n]{1,2}[\w,]{2,20}){0,4}"
 )
-_GRAMMAR = (
-    # 114 Oak Avenue, Apt. 4, Springfield, IL 62704
-    re.compile(
-        rf"(?<![\w.\#$-])(?:\d{{1,6}} )?{_NUMBER},? (?:{_CAP} ){{1,4}}{_SURE}\b\.?(?: [NSEW"
-        rf"]{{1,2}}\b)?{_TAIL}"
-    ),
-    re.compile(
-        r"\b(?:at|on|to|near|from|lives?|address:?|home|is:?)\s{1,2}"
-        rf"(?P<place>{_NUMBER} (?:{_CAP} ){{1,3}}{_LOOSE}\b{_TAIL})"
-    ),
-    # Brunnenstrasse 12, 10115 Berlin
-    re.compile(
-        rf"(?<![\w.])(?:\d{{1,6}} )?(?:[A-Z][\w'.-]{{1,24}} ){{0,2}}[A-Z][\w.-]{{1,24}}"
-        rf"{_SUFFIX} {_NUMBER}\b(?!\.\d){_TAIL}"
-    ),
-    # 12 Rue Victor Hugo; ul. Mila 53; Via dei Fiorentini 17
-    re.compile(
-        rf"(?<![\w.])(?:\d{{1,6}} )?{_NUMBER},? {_FRONT}(?: (?:{_JOIN}"
-        rf"|[A-Z][\w'.-]{{1,24}})){{1,4}}{_TAIL}"
-    ),
-    re.compile(
-        rf"(?<![\w.])(?:\d{{1,6}} )?{_FRONT}(?: (?:{_JOIN}"
-        rf"|[A-Z][\w'.-]{{1,24}})){{1,4}},? {_NUMBER}\b{_TAIL}"
-    ),
-    # Kalman Imre u. 12.
-    re.compile(
-        rf"(?<![\w.])(?:\d{{1,6}} )?(?:[A-Z][\w'-]{{1,24}} ){{1,3}}(?:u\.|utca|utja|korut"
-        r"|ulica|ulice|terrasse|tn)"
-        rf" {_NUMBER}\b\.?{_TAIL}"
-    ),
-    _CORNER,
-    _BOX,
-    # Military post
-    _MILITARY,
-    _FLAT,
-    _SMALL_FLAT,
-    _NAMED,
+# 114 Oak Avenue, Apt. 4, Springfield, IL 62704
+_STREET = re.compile(
+    rf"(?<![\w.\#$-])(?:\d{{1,6}} )?{_NUMBER},? (?:{_CAP} ){{1,4}}{_SURE}\b\.?(?: [NSEW"
+    rf"]{{1,2}}\b)?{_TAIL}"
+)
+_LOOSE_STREET = re.compile(
+    r"\b(?:at|on|to|near|from|lives?|address:?|home|is:?)\s{1,2}"
+    rf"(?P<place>{_NUMBER} (?:{_CAP} ){{1,3}}{_LOOSE}\b{_TAIL})"
+)
+# Brunnenstrasse 12, 10115 Berlin
+_SUFFIXED = re.compile(
+    rf"(?<![\w.])(?:\d{{1,6}} )?(?:[A-Z][\w'.-]{{1,24}} ){{0,2}}[A-Z][\w.-]{{1,24}}"
+    rf"{_SUFFIX} {_NUMBER}\b(?!\.\d){_TAIL}"
+)
+# 12 Rue Victor Hugo; ul. Mila 53; Via dei Fiorentini 17
+_NUMBER_FRONT = re.compile(
+    rf"(?<![\w.])(?:\d{{1,6}} )?{_NUMBER},? {_FRONT}(?: (?:{_JOIN}"
+    rf"|[A-Z][\w'.-]{{1,24}})){{1,4}}{_TAIL}"
+)
+_FRONT_NUMBER = re.compile(
+    rf"(?<![\w.])(?:\d{{1,6}} )?{_FRONT}(?: (?:{_JOIN}"
+    rf"|[A-Z][\w'.-]{{1,24}})){{1,4}},? {_NUMBER}\b{_TAIL}"
+)
+# Kalman Imre u. 12.
+_BEHIND = re.compile(
+    rf"(?<![\w.])(?:\d{{1,6}} )?(?:[A-Z][\w'-]{{1,24}} ){{1,3}}{_BEHIND_WORD}"
+    rf" {_NUMBER}\b\.?{_TAIL}"
 )
 _CUED = re.compile(
     r"\b(?:(?:live[sd]?|living|stay(?:ing|s)?|meet (?:me|you)|located|office is"
@@ -128,16 +126,37 @@ _POST_CODE = re.compile(
     re.I,
 )
 _PLAIN = re.compile(rf"(?<![\w.])\d{{1,5}}[A-Za-z]? (?:[a-z][a-z'.-]{{1,20}} ){{1,3}}{_SMALL}\b")
-_GATES = {
-    _FLAT: ("apt", "suite"),
-    _SMALL_FLAT: ("apt.", "suite"),
+_AT_NUMBERS = (_STREET, _NUMBER_FRONT, _SMALL_FLAT, _PLAIN)
+"""Those that begin with a number: they are tried at numbers alone."""
+_WORDS = {
+    _LOOSE_STREET: _choices(_LOOSE),
     _CORNER: ("the corner of",),
-    _BOX: ("box",),
+    _BOX: ("Box ", "Postbox "),
     _MILITARY: (" box ", "po a", "po, a"),
-    _BLOCK: ("address:",),
-    _POST_CODE: ("zip", "code"),
-}
-"""Words of which one has to be in the text: looking for them is quicker than the pattern."""
+    _FLAT: ("Apt", "Suite"),
+    _NAMED: (" Street", " Avenue", " Road", " Boulevard", " Lane", " Drive"),
+    _CUED: (
+        "live", "living", "stay", "meet ", "located", "office is", "restaurant is", "address",
+        "moved to", "deliver", "send ", "sent ", "taxi to", "return to", "return it to",
+        "drops you off at", "side of", "enter on", "here they are:", "refers to",
+    ),
+    _BLOCK: ("ddress:",),
+    _POST_CODE: ("zip", "postcode", "post code", "postalcode", "postal code"),
+}  # fmt: skip
+"""Words of which one has to be in the text, in small letters where the pattern ignores case."""
+_JOINS = frozenset(_choices(_JOIN))
+_BEHIND_WORDS = frozenset(_choices(_BEHIND_WORD))
+_SUFFIXES = _choices(_SUFFIX)
+_FRONT_WORDS = (
+    "rue ", "avenue ", "av ", "avda", "avenida ", "boulevard ", "bd ", "calle ", "paseo ",
+    "plaza ", "rua ", "praca ", "via ", "viale ", "piazza ", "corso ", "ul. ", "al. ", "os. ",
+    "pl. ", "trg ", "carrer ", "largo ", "travessa ", "chemin ", "impasse ", "quai ",
+    "unter den ", "am ", "an der ",
+)  # fmt: skip
+_PATTERNS = (
+    _STREET, _LOOSE_STREET, _SUFFIXED, _NUMBER_FRONT, _FRONT_NUMBER, _BEHIND, _CORNER, _BOX,
+    _MILITARY, _FLAT, _SMALL_FLAT, _NAMED, _CUED, _BLOCK, _POST_CODE, _PLAIN,
+)  # fmt: skip
 _COUNTED = re.compile(
     r"\b(?:hours?|days?|weeks?|months?|years?|minutes?|seconds?|points?|marks?|lines?"
     r"|files?|steps?|times|ways?"
@@ -153,16 +172,39 @@ _NUMBERED = re.compile(
 
 def find_addresses(text: str, prose: Prose) -> Iterator[Find]:
     """Yield postal addresses as far as they can be followed, the longest first."""
-    lower = text.lower()
-    patterns = (*_GRAMMAR, _CUED, _BLOCK, _POST_CODE, _PLAIN) if _DIGIT.search(text) else (_NAMED,)
     finds = [
-        _find(match, "place" if "place" in pattern.groupindex else 0)
-        for pattern in patterns
-        if pattern not in _GATES or any(word in lower for word in _GATES[pattern])
-        for match in pattern.finditer(text)
+        _find(match, "place" if "place" in match.re.groupindex else 0)
+        for match in _matches(text)
         if prose(match.start()) and _is_address(text, match)
     ]
     yield from sorted(finds, key=lambda find: find.start - find.end)
+
+
+def _matches(text: str) -> Iterator[re.Match[str]]:
+    if not _DIGIT.search(text):
+        if holds(text, _WORDS[_NAMED]):
+            yield from _NAMED.finditer(text)
+        return
+    lower = text.lower()
+    numbers = numbers_in(text)
+    words = words_before(text, numbers)
+    for pattern in _PATTERNS:
+        if pattern in _AT_NUMBERS:
+            yield from matches_at(pattern, text, numbers)
+        elif _may_match(pattern, text, lower, words):
+            yield from pattern.finditer(text)
+
+
+def _may_match(pattern: re.Pattern[str], text: str, lower: str, words: set[str]) -> bool:
+    """Tell whether what a pattern needs is there; `words` are those that numbers follow."""
+    if pattern is _SUFFIXED:
+        return any(word.endswith(_SUFFIXES) for word in words)
+    if pattern is _BEHIND:
+        return not _BEHIND_WORDS.isdisjoint(words)
+    if pattern is _FRONT_NUMBER:
+        known = any(word[:1].isupper() or word in _JOINS for word in words)
+        return known and holds(lower, _FRONT_WORDS)
+    return holds(lower if pattern.flags & re.I else text, _WORDS[pattern])
 
 
 def _is_address(text: str, match: re.Match[str]) -> bool:

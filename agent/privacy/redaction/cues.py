@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from agent.privacy.redaction.gates import holds
 from agent.privacy.redaction.spans import Find, PiiType
 from agent.privacy.redaction.words import SHARED_ACCOUNTS
 
@@ -55,29 +56,45 @@ _BORN = re.compile(
     rf"(?: is| was|:|=)?(?: on)?(?: the)?\s{{0,3}}[\"']?(?P<value>{_DATE})\b", re.I
 )  # fmt: skip
 _CUED: tuple[tuple[re.Pattern[str], PiiType, tuple[str, ...]], ...] = (
-    (_HOME, "USERNAME", ("/home/", "users", "documents and settings")),
-    (_PROFILE, "USERNAME", ("my ", "linkedin.com/in/")),
-    (_HANDLE, "USERNAME", ("my ",)),
+    (_HOME, "USERNAME", ("/home/", "users/", "users\\", "documents and settings")),
+    (_PROFILE, "USERNAME", (".com/", ".org/", "t.me/")),
+    (
+        _HANDLE,
+        "USERNAME",
+        (
+            "user", "login", "handle", "discord", "insta", "twitter", "telegram", "slack", "snap",
+            "github", "gitlab", "tiktok", "netid", "net id", "skype", "steam",
+        ),
+    ),
     (
         _STUDENT_ID,
         "STUDENT_ID",
-        ("student", "matric", "enrol", "registr", "roll", "cand", "uni", "campus"),
+        ("student", "matric", "enro", "registr", "roll", "cand", "uni", "campus"),
     ),
     (
         _DOCUMENT,
         "ID_NUMBER",
         ("driv", "passport", "national i", "card", "nhs", "tax ", "medicare", "personn", "aadha"),
     ),
-    (_BORN, "DATE_OF_BIRTH", ("born", "birth", "dob", "d.o.b")),
-)
+    (_BORN, "DATE_OF_BIRTH", ("born", "birth", "dob", "do.b", "d.ob", "d.o.b")),
+)  # fmt: skip
 """Each with words of which one has to be in the text: looking for them is quicker."""
+_NEEDS = {
+    _HANDLE: re.compile("[Mm][Yy] "),
+    _STUDENT_ID: re.compile(r"\d{5}"),
+    _DOCUMENT: re.compile(r"\d"),
+    _BORN: re.compile(r"\d"),
+}
+"""What has to be in the text besides."""
 
 
 def find_cued(text: str) -> Iterator[Find]:
     """Yield usernames, numbers and dates that their surroundings name."""
     lower = text.lower()
     for pattern, kind, words in _CUED:
-        for match in pattern.finditer(text) if any(word in lower for word in words) else ():
+        if not holds(lower, words) or (pattern in _NEEDS and not _NEEDS[pattern].search(text)):
+            continue
+        for match in pattern.finditer(text):
             value = match["value"]
             bare = value.lstrip("\"'`@")
             if kind != "USERNAME" or bare.lower() not in SHARED_ACCOUNTS:

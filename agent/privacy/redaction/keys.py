@@ -6,6 +6,7 @@ It looks at forms and at how random a value is; it tries no key.
 import re
 from collections.abc import Iterator
 
+from agent.privacy.redaction.gates import holds, matches_at
 from agent.privacy.redaction.spans import Find
 
 _PREFIXED = re.compile(
@@ -22,6 +23,11 @@ _PREFIXED = re.compile(
     r"|eyJ[A-Za-z0-9_-]{8,4000}\.eyJ[A-Za-z0-9_-]{8,8000}(?:\.[A-Za-z0-9_-]{0,2000})?"
     r")(?![A-Za-z0-9])"
 )
+_PREFIXES = (
+    "sk-", "sk_", "rk_", "pk_", "whsec_", "ghp_", "gho_", "ghs_", "ghu_", "ghr_", "github_pat_",
+    "glpat-", "AKIA", "ASIA", "AROA", "AIDA", "AIza", "ya29.", "hf_", "lsv2_", "gsk_", "xox",
+    "xapp-", "npm_", "pypi-", "dop_v1_", "SG.", "tvly-", "r8_", "key-", "nvapi-", "eyJ",
+)  # fmt: skip
 _PRIVATE_KEY = re.compile(
     r"-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----(?:[^-]|-(?!----)){0,20000}+"
     r"(?:-----END (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----)?"
@@ -43,6 +49,14 @@ _ASSIGNED = re.compile(
     r"{}]{6,200})(?P=quote)",
     re.I,
 )
+_ASSIGNED_TO = re.compile(r"key|token|secre(?=t)|pass|pwd")
+"""The words of the names; the last letter of `secret` may begin `token`."""
+_QUALIFIERS = (
+    "api", "access", "secret", "private", "auth", "client", "session", "encryption", "signing",
+    "account",
+)  # fmt: skip
+"""What may stand before a key, a token or a secret."""
+_DIGIT = re.compile(r"\d")
 _MADE_UP = re.compile(
     r"example|change|your|dummy|fake|sample|placeholder|secret|password|passwd|token|test"
     r"|xxx|\*\*\*"
@@ -68,7 +82,7 @@ def find_secrets(text: str) -> Iterator[Find]:
     """Yield keys, tokens, private keys and passwords that are written out."""
     for match in _PRIVATE_KEY.finditer(text):
         yield Find(match.start(), match.end(), "SECRET")
-    for match in _PREFIXED.finditer(text):
+    for match in _PREFIXED.finditer(text) if holds(text, _PREFIXES) else ():
         if not _is_made_up(match[0]):
             yield Find(match.start(), match.end(), "SECRET")
     if "://" in text:
@@ -82,13 +96,13 @@ def find_secrets(text: str) -> Iterator[Find]:
 
 
 def _tokens(text: str) -> Iterator[Find]:
-    lower = text.lower()
-    for match in _BEARER.finditer(text) if _any(lower, "bearer", "basic", "token") else ():
+    if text.isascii() and not _DIGIT.search(text):
+        # Without a digit no value looks random.
+        return
+    for match in _BEARER.finditer(text) if holds(text, ("Bearer", "Basic", "Token")) else ():
         if _looks_random(match["value"], least=3) and len(match["value"]) >= _LONG:
             yield Find(*match.span("value"), "SECRET")
-    for match in (
-        _ASSIGNED.finditer(text) if _any(lower, "key", "token", "secret", "pass", "pwd") else ()
-    ):
+    for match in _assigned(text):
         value = match["value"].rstrip(".,;:)")
         least = 2 if len(value) >= _LONG else 3
         if _looks_random(value, least=least) and not _MADE_UP.search(value):
@@ -96,8 +110,19 @@ def _tokens(text: str) -> Iterator[Find]:
             yield Find(start, start + len(value), "SECRET")
 
 
-def _any(text: str, *words: str) -> bool:
-    return any(word in text for word in words)
+def _assigned(text: str) -> Iterator[re.Match[str]]:
+    """Yield what is assigned to a key or a password: the pattern is tried at such words alone."""
+    if not text.isascii():
+        yield from _ASSIGNED.finditer(text)
+        return
+    lower = text.lower()
+    places = set()
+    for match in _ASSIGNED_TO.finditer(lower):
+        place = match.start()
+        places.add(place)
+        end = place - (lower[place - 1 : place] in {"_", " ", "-"})
+        places.update(end - len(word) for word in _QUALIFIERS if lower.endswith(word, 0, end))
+    yield from matches_at(_ASSIGNED, text, sorted(places))
 
 
 def _looks_random(value: str, *, least: int) -> bool:

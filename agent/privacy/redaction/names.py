@@ -8,6 +8,16 @@ where a name comes from.
 import re
 from collections.abc import Iterable, Iterator
 
+from agent.privacy.redaction.openings import (
+    CAP,
+    PARTICLE,
+    UPPER,
+    Anywhere,
+    CueFirst,
+    Finder,
+    NameFirst,
+    Rule,
+)
 from agent.privacy.redaction.patterns import Prose
 from agent.privacy.redaction.spans import Find
 from agent.privacy.redaction.words import (
@@ -18,17 +28,10 @@ from agent.privacy.redaction.words import (
     PUBLIC_FIGURES,
 )
 
-# Latin, Greek and Cyrillic capitals and small letters.
-_UPPER, _LOWER = "A-Z\u0391-\u03a9\u0410-\u042f", "a-z\u03b1-\u03c9\u0430-\u044f"
-_CAP = (
-    rf"(?:(?:[OD]'|Mc|Mac|[Aa]l-|El-|Le|De|Da|Di|La|Ja|Ke|Ty|Van|Fitz)?[{_UPPER}][{_LOWER}]{{1,24}}(?:[-'][{_UPPER}"
-    rf"{_LOWER}][{_LOWER}]{{1,24}})?)"
-)
-_PARTICLE = r"(?:van|von|de|der|den|del|della|di|da|dos|du|la|le|bin|ibn|al|el|ter|ten)"
-_NEXT = rf"(?: (?:{_PARTICLE} ){{0,2}}{_CAP}| [{_UPPER}]\.?(?= [{_UPPER}]))"
-_NAME = rf"(?P<name>{_CAP}{_NEXT}{{0,3}})"
-_FULL = rf"(?P<name>{_CAP}{_NEXT}{{1,3}})"
-_ONE = rf"(?P<name>{_CAP})"
+_NEXT = rf"(?: (?:{PARTICLE} ){{0,2}}{CAP}| [{UPPER}]\.?(?= [{UPPER}]))"
+_NAME = rf"(?P<name>{CAP}{_NEXT}{{0,3}})"
+_FULL = rf"(?P<name>{CAP}{_NEXT}{{1,3}})"
+_ONE = rf"(?P<name>{CAP})"
 _AFTER = r"(?=[,.!?;:)\n\"']|\Z| (?:and|but|from|here|in|speaking|with|by the way|btw)\b)"
 
 _ROLE = (
@@ -87,130 +90,136 @@ _LABEL = (
 )
 _LABEL_END = r"(?= ?(?:[<,(|;]|\"|'|\*/|[ .]*(?:\n|\Z)| and ))"
 
-_ROLE_WORDS = (
-    "mate|partner|friend|buddy|brother|sister|cousin|colleague|worker|husband|wife|son "
-    "|daughter|uncle"
-    "|aunt|nephew|niece|neighb|advis|tor |tors |tor:|tor,|lecturer|teacher|ta |ta,|tas "
-    "|prof|er |er,|er:"
-    "|ers |ers:|boss|landlord|therapist|coach|guardian|assistant|student|artist|actress|nurse"
+# The last words that the cues above can have: before any other word they are not tried.
+_ROLE_LAST = (
+    "partner|teammate|classmate|roommate|flatmate|housemate|mate|friend|buddy|brother|sister"
+    "|cousin|colleague|coworker|worker|husband|wife|boyfriend|girlfriend|son|daughter|uncle|aunt"
+    "|nephew|niece|neighbor|neighbour|supervisor|advisor|adviser|tutor|mentor|lecturer|instructor"
+    "|professor|teacher|ta|prof|grader|examiner|marker|boss|landlord|therapist|doctor|coach"
+    "|guardian|assistant|to|student|songwriter|singer|author|artist|actor|actress|player|director"
+    "|writer|commenter|manager|engineer|founder|officer|nurse"
 )
-_SPOKE_WORDS = (
-    " sa| tell| told| ask| wr| sh| sent| gave| lent| exp| sugg| ment| cla| th| cop| help"
-    "| ins| pro| com"
-    "| adm| liv| wor| call| ema| tex| inv| bor| fin| sub| pus| did| for| sto| and i| and me"
-    "| is | was "
-    "| has | lis| points| alr| keeps| ref| want| left| joi| spent"
+_ROLE_LAST += "|" + _ROLE_LAST.replace("|", "s|") + "s|is|was|called|named|name"
+_WITH_LAST = (
+    "and|asked|told|tell|ask|emailed|texted|met|with|to|from|of|cc|said|heard|under|my|name|add"
 )
-_WITH_WORDS = (
-    "me and|i and|ask|told|tell|mailed|texted|met |with |spo|talk|from |to |of |cc |said|heard"
-    "|under|add"
+_LABEL_LAST = (
+    "author|authors|student|students|name|by|maintainer|instructor|professor|lecturer|tutor"
+    "|partner|partners|member|members|contact|person"
 )
 
 
-class _Rule:
-    """A pattern, and words of which one has to be in the text: looking for them is quicker."""
-
-    def __init__(self, words: str, pattern: str) -> None:
-        self._words = words.split("|")
-        self._pattern = re.compile(pattern)
-
-    def matches(self, text: str, lower: str) -> Iterator[re.Match[str]]:
-        """Yield the matches in a text, which is given in lower case too."""
-        if any(word in lower for word in self._words):
-            yield from self._pattern.finditer(text)
-
-
-_EVERYWHERE = (
-    _Rule(
-        "mr|ms|miss|mx|dr|prof",
+_FINDER = Finder(rf",? (?:{_SPOKE_ALONE}|{_OWNED}|can|could|would|will|who|keeps|already|from)")
+_BEFORE = r"(?:^|(?<=[\s\"(,.]))"
+_OPENS = r"(?:^|(?<=\n)|(?<=[.!?] ))"
+_EVERYWHERE: tuple[Rule, ...] = (
+    CueFirst(
+        "mr|mrs|ms|miss|mx|dr|prof|professor",
         rf"\b(?:Mr|Mrs|Ms|Miss|Mx|Dr|Prof|Professor|mr|mrs|ms|dr|prof)(?:\.? |\.){_NAME}",
     ),
-    _Rule(
-        ":|=",
+    CueFirst(
+        _LABEL_LAST,
         rf"(?:^|\n)[ \t]{{0,8}}(?:[#*/;%-]{{1,3}}[ \t]{{0,4}}|\"{{3}}"
         rf"|'{{3}})(?i:[@\\]?{_LABEL}) ?[:=]"
         rf" {{0,4}}{_NAME}{_LABEL_END}",
+        line=True,
     ),
-    _Rule(
-        "author|-by|submitted by",
+    CueFirst(
+        "author|by|__author__",
         r"(?:^|\n)[ \t]{0,8}(?i:author|signed-off-by|co-authored-by|reviewed-by|reported-by"
         rf"|submitted by|__author__) ?[:=] {{0,4}}[\"']?{_NAME}{_LABEL_END}",
+        line=True,
     ),
-    _Rule(
-        " by ",
+    CueFirst(
+        "by",
         r"(?:^|\n)[ \t]{0,8}(?:[#*/;%-]{1,3}[ \t]{0,4}|\"{3}|'{3})"
         rf"(?i:written|coded|programmed|made|submitted|prepared|implemented|done) (?i:by) {_FULL}",
+        line=True,
     ),
-    _Rule("@author", rf"@author:?\s{{1,8}}{_NAME}"),
-    _Rule("@", rf"{_FULL} ?<[\w.+-]{{1,64}}@[\w.-]{{3,80}}>"),
+    Anywhere("@author", rf"@author:?\s{{1,8}}{_NAME}"),
+    Anywhere("@", rf"{_FULL} ?<[\w.+-]{{1,64}}@[\w.-]{{3,80}}>"),
 )
-_INTRODUCED = (
-    _Rule(
-        "name|i'm|im |i am|this is|call|known as|leave me|correct it|change it",
+_INTRODUCED: tuple[Rule, ...] = (
+    CueFirst(
+        "name|is|s|names|m|im|am|me|him|her|them|as|to",
         r"\b(?i:my (?:full |first |last |real |maiden )?name(?: is|'s)|name is|name'?s|i'?m"
         r"|i am|this is"
         r"|calls? me|called me|named (?:him|her|them|my \w{1,12})|known as|leave me"
         rf"|(?:change|correct) (?:it|my name) to) {_NAME}{_AFTER}",
+        phrase="named my ",
     ),
-    _Rule("name?", rf"\b(?i:what'?s (?:your|his|her) name)\? {_NAME}"),
-    _Rule(":", rf"(?:^|\n)[ \t>?]{{0,5}}(?i:{_LABEL}): {{0,4}}{_NAME}{_LABEL_END}"),
-    _Rule(_ROLE_WORDS, rf"\b(?i:{_ROLE})(?:,| is| was| called| named|:|'s name(?: is)?)? {_NAME}"),
-    _Rule(
-        "hi |hello |hey |dear |good ",
+    CueFirst("name", rf"\b(?i:what'?s (?:your|his|her) name)\? {_NAME}"),
+    CueFirst(
+        _LABEL_LAST,
+        rf"(?:^|\n)[ \t>?]{{0,5}}(?i:{_LABEL}): {{0,4}}{_NAME}{_LABEL_END}",
+        line=True,
+    ),
+    CueFirst(
+        _ROLE_LAST,
+        rf"\b(?i:{_ROLE})(?:,| is| was| called| named|:|'s name(?: is)?)? {_NAME}",
+    ),
+    CueFirst(
+        "hi|hello|hey|dear|morning|afternoon|evening",
         r"(?:^|\n)[ \t]{0,4}(?i:hi|hello|hey|dear|good (?:morning|afternoon|evening))"
         rf" {_NAME}(?=\s?[,!\n]|\Z)",
+        line=True,
     ),
-    _Rule(
-        "thank|thx|regards|cheers|sincerely|yours|best|greetings|sent from",
+    CueFirst(
+        "thank|thanks|you|again|advance|much|lot|thx|regards|cheers|sincerely|yours|truly|best"
+        "|wishes|greetings",
         r"\b(?i:thanks?(?: you| again| in advance| so much| a lot)?|thx|(?:kind |best "
         r"|warm )?regards|cheers"
         r"|sincerely|yours(?: truly)?|best(?: wishes)?|greetings"
         r"|sent from my \w{1,12})[ \t]{0,2}[,.!-]{0,3}"
         rf"(?:[ \t]{{1,2}}|[ \t]{{0,2}}\n[ \t\n]{{0,4}}[-~]{{0,2}} ?){_NAME}(?=[ \t]{{0,4}}"
         r"(?:\n|\Z|[.,!]))",
+        phrase="sent from my ",
     ),
 )
-_SUGGESTED = (
-    _Rule(_SPOKE_WORDS, rf"(?:^|(?<=[\s\"(,.])){_FULL} {_SPOKE}\b"),
-    _Rule(
-        ", the |, our |, my |, a ",
-        rf"(?:^|(?<=[\s\"(,.])){_FULL}, (?:the|our|my|a) [^,\n]{{3,30}}, {_SPOKE}\b",
+_SUGGESTED: tuple[Rule, ...] = (
+    NameFirst(rf"{_BEFORE}{_FULL} {_SPOKE}\b", full=True),
+    NameFirst(
+        rf"{_BEFORE}{_FULL}, (?:the|our|my|a) [^,\n]{{3,30}}, {_SPOKE}\b",
+        full=True,
+        words=", the |, our |, my |, a ",
     ),
-    _Rule(_SPOKE_WORDS, rf"(?:^|(?<=[\s\"(,.])){_ONE} {_SPOKE_ALONE}\b"),
-    _Rule(
-        ", can |, could |, would |, will ",
-        rf"(?:^|\n|[.!?] ){_ONE}, (?:can|could|would|will) (?:you|I|we)\b",
-    ),
-    _Rule("s ", rf"(?:^|(?<=[\s\"(,.])){_NAME}'s? {_OWNED}\b"),
-    _Rule(_WITH_WORDS, rf"\b(?i:{_WITH}) {_FULL}"),
-    _Rule(
-        _WITH_WORDS,
+    NameFirst(rf"{_BEFORE}{_ONE} {_SPOKE_ALONE}\b", single=True),
+    NameFirst(rf"{_OPENS}{_ONE}, (?:can|could|would|will) (?:you|I|we)\b", single=True),
+    NameFirst(rf"{_BEFORE}{_NAME}'s? {_OWNED}\b", full=True, single=True),
+    CueFirst(_WITH_LAST, rf"\b(?i:{_WITH}) {_FULL}", phrase="under my "),
+    CueFirst(
+        _WITH_LAST,
         rf"\b(?i:{_WITH}) {_ONE}(?= (?:and|to|about|if|for|whether|that|on|yesterday|today"
         r"|but|he|she|are|is|was|were|have|has|had|got|both)\b"
         r"|[,.!?\n]|\Z)",
+        phrase="under my ",
     ),
-    _Rule("ed by |sung by |written by |taught by ", rf"\b{_DONE} by {_FULL}"),
-    _Rule("starring ", rf"\bstarring {_NAME}"),
-    _Rule("by |if |than ", rf"\b(?:by|if|than) {_FULL}(?=[\s,.!?')]|\Z)"),
-    _Rule(
-        ", who|keeps |already |from ",
-        rf"(?:^|(?<=[\s\"(,.])){_ONE}(?:, who\b| (?:keeps|already|from (?:section|group|class|lab"
+    CueFirst("by", rf"\b{_DONE} by {_FULL}"),
+    CueFirst("starring", rf"\bstarring {_NAME}"),
+    CueFirst("by|if|than", rf"\b(?:by|if|than) {_FULL}(?=[\s,.!?')]|\Z)"),
+    NameFirst(
+        rf"{_BEFORE}{_ONE}(?:, who\b| (?:keeps|already|from (?:section|group|class|lab"
         r"|my|our|the (?:other|same))))",
+        single=True,
     ),
-    _Rule(
-        " called | or ",
+    CueFirst(
+        "called|or",
         rf"\b(?:(?:he|she|they) (?:is|are) called|me or) {_ONE}(?=[,.!?\n]|\Z| and)",
     ),
-    _Rule(
-        " and ",
-        rf"(?:^|\n|[.!?] ){_FULL}(?= and [A-Z]\S{{1,24}} [A-Z]\S{{1,24}} "
+    NameFirst(
+        rf"{_OPENS}{_FULL}(?= and [A-Z]\S{{1,24}} [A-Z]\S{{1,24}} "
         r"(?:are|were|have|did|both)\b)",
+        full=True,
+        words=" and ",
     ),
-    _Rule(" and ", rf"\b(?<=[a-z] and ){_FULL} (?:are|were|have|did|both)\b"),
+    NameFirst(rf"(?<=[a-z] and ){_FULL} (?:are|were|have|did|both)\b", full=True, words=" and "),
     # A middle initial: nothing but a person is written so.
-    _Rule(" ", rf"(?:^|(?<=[\s\"(,.]))(?P<name>{_CAP} [{_UPPER}]\.? {_CAP})(?=[\s,.;:!?)\"']|\Z)"),
+    NameFirst(
+        rf"{_BEFORE}(?P<name>{CAP} [{UPPER}]\.? {CAP})(?=[\s,.;:!?)\"']|\Z)",
+        full=True,
+    ),
 )
-_TYPED_SMALL = _Rule(
+_TYPED_SMALL = Anywhere(
     "name is",
     r"\b(?i:my (?:full )?name is) (?P<name>(?!(?:not|on|in|the|a|an|missing|wrong|never"
     r"|written|spelled"
@@ -232,15 +241,18 @@ _LINES_ABOVE = 7
 def find_names(text: str, prose: Prose) -> Iterator[Find]:
     """Yield the names that the words around them give away."""
     lower = text.lower()
-    for rule in _EVERYWHERE:
-        for match in rule.matches(text, lower):
+    openings = _FINDER.openings(text)
+    # Without a capital there is but one rule to try.
+    introduced = (*_INTRODUCED, _TYPED_SMALL) if openings.every else (_TYPED_SMALL,)
+    for rule in _EVERYWHERE if openings.every else ():
+        for match in rule.matches(text, lower, openings):
             yield from _names(text, match, CODE_WORDS)
-    for rule in (*_INTRODUCED, _TYPED_SMALL):
-        for match in rule.matches(text, lower):
+    for rule in introduced:
+        for match in rule.matches(text, lower, openings):
             if prose(match.start("name")):
                 yield from _names(text, match, CODE_WORDS, listed=True)
-    for rule in _SUGGESTED:
-        for match in rule.matches(text, lower):
+    for rule in _SUGGESTED if openings.every else ():
+        for match in rule.matches(text, lower, openings):
             start = match.start("name")
             if prose(start) and not _ARTICLE.search(text, max(0, start - 6), start):
                 yield from _names(text, match, AMBIGUOUS)

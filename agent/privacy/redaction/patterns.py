@@ -44,12 +44,17 @@ _ISSUER = re.compile(r"4|5[1-5]|2[2-7]|3[47]|30[0-5]|3[689]|6011|64[4-9]|65|35|2
 _CUED_ISSUER = re.compile(_ISSUER.pattern + r"|5[06-8]|6")
 
 _DIGITS = re.compile(r"\d.?\d")
+_SEVEN_DIGITS = re.compile(r"\d(?:[().\s/xXeEtT-]{0,17}\d){6}")
+"""What every card, social security and telephone number has, an extension's digits among them."""
+_IBAN_START = re.compile(r"\d(?<=[A-Za-z]{2}\d)\d")
 _IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?:[ -]?[A-Za-z0-9]){11,30}")
 
 _SSN = re.compile(r"(?<![\w.-])(?!000|666|9)\d{3}([- ])(?!00)\d{2}\1(?!0000)\d{4}(?![\w-]|\.\d)")
 _SSN_CUE = re.compile(r"\b(?:ssn|social security)\b", re.I)
 
 _IPV4 = re.compile(r"(?<![\w.-])(?:\d{1,3}\.){3}\d{1,3}(?![\w-]|\.\d)")
+_IPV4_MIDDLE = re.compile(r"\.\d{1,3}\.\d")
+_IPV6_MIDDLE = re.compile(r":[0-9A-Fa-f]{0,4}:")
 _IPV6 = re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?![\w:])")
 _LEAST_GROUPS = 3
 _VERSION = re.compile(r"(?:\bv|version|release|==|>=|~=|/|chrome|build)\s*\Z", re.I)
@@ -97,10 +102,20 @@ def find_numbers(text: str, prose: Prose) -> Iterator[Find]:
     """Yield bank, social security and card numbers, addresses of machines, telephones."""
     if _DIGITS.search(text) is None:
         return
-    for match in _IBAN.finditer(text):
-        length = _iban_length(match[0])
-        if length:
-            yield Find(match.start(), match.start() + length, "IBAN")
+    if _IBAN_START.search(text):
+        for match in _IBAN.finditer(text):
+            length = _iban_length(match[0])
+            if length:
+                yield Find(match.start(), match.start() + length, "IBAN")
+    is_long = _SEVEN_DIGITS.search(text) is not None
+    if is_long:
+        yield from _cards(text)
+    yield from _machines(text)
+    if is_long:
+        yield from _phones(text, prose)
+
+
+def _cards(text: str) -> Iterator[Find]:
     for match in _CARD.finditer(text):
         if _is_card(match[0], cued=bool(_CARD_CUE.search(text, *_before(match, 40)))):
             yield Find(match.start(), match.end(), "CARD")
@@ -110,15 +125,14 @@ def find_numbers(text: str, prose: Prose) -> Iterator[Find]:
             not spaced or _SSN_CUE.search(text, *_before(match, 40))
         ):
             yield Find(match.start(), match.end(), "SSN")
-    yield from _machines(text)
-    yield from _phones(text, prose)
 
 
 def _machines(text: str) -> Iterator[Find]:
-    for match in _IPV4.finditer(text):
-        if _is_public(match[0]) and not _VERSION.search(text, *_before(match, 12)):
-            yield Find(match.start(), match.end(), "IP")
-    if "::" in text or text.count(":") > 1:
+    if _IPV4_MIDDLE.search(text):
+        for match in _IPV4.finditer(text):
+            if _is_public(match[0]) and not _VERSION.search(text, *_before(match, 12)):
+                yield Find(match.start(), match.end(), "IP")
+    if _IPV6_MIDDLE.search(text):
         for match in _IPV6.finditer(text):
             groups = [group for group in match[0].split(":") if group]
             # A slice such as `[1::2]` reads as an address too.

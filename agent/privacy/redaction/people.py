@@ -38,6 +38,7 @@ _CUE_BEFORE = re.compile(
     r"|\b(?:thanks?|thank you|thx|ty|regards|cheers|best)\b[^\w\n]{0,4}\s{1,3}|@)\Z",
     re.I,
 )
+_LONGEST_CUE = 20
 _CUE_LAST = words_of("""
 im am is name name's me mr mrs ms dr prof professor ta tutor teacher instructor lecturer partner
 mate mates teammate teammates classmate classmates roommate friend friends brother sister cousin
@@ -139,12 +140,12 @@ class Roster:
 
     def _add(self, first: str, last: str, *, own: bool) -> None:
         person = " ".join(atoms(f"{first} {last}"))
-        for spelling in spellings(first, last):
+        if is_caseless(first + last):
+            for part in {first + last, last + first, f"{first} {last}".strip()}:
+                self._literal.setdefault(fold(part).text, person)
+            return
+        for spelling in dict.fromkeys(spellings(first, last)):
             given, family = map(atoms, spelling)
-            if is_caseless(first + last):
-                for part in {first + last, last + first, f"{first} {last}".strip()}:
-                    self._literal.setdefault(fold(part).text, person)
-                continue
             for words, single, turned in ways_to_write(given, family):
                 if single and not self._singles:
                     continue
@@ -249,7 +250,7 @@ def _has_cue(text: str, start: int, end: int) -> bool:
         return True
     last = text[max(0, start - 24) : start].lower().split()[-1:]
     cue = last and (last[0].strip(".,:!?-~*") in _CUE_LAST or last[0].endswith(("'m", "@")))
-    before = _CUE_BEFORE.search(text, max(0, start - 40), start) if cue else None
+    before = _CUE_BEFORE.search(text, max(0, start - _LONGEST_CUE), start) if cue else None
     if before is not None and (capital or _CLOSES.match(text, end)):
         return True
     if not capital:

@@ -48,7 +48,9 @@ def atoms(name: str) -> tuple[str, ...]:
 
 def is_caseless(name: str) -> bool:
     """Tell names of scripts without capitals, which stand between no spaces either."""
-    return any(character.isalpha() and character.lower() == character.upper() for character in name)
+    return not name.isascii() and any(
+        character.isalpha() and character.lower() == character.upper() for character in name
+    )
 
 
 def ways_to_write(
