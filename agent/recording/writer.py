@@ -189,7 +189,7 @@ class Writer:
             if isinstance(error, NoConnectionError):
                 raise _too_slow() from error
             if isinstance(cause, OperationalError):
-                raise
+                raise StorageError(str(error)) from error
             _log.error("the database refuses some runs (%s)", type(cause).__name__)
             return False
         return True
