@@ -11,11 +11,10 @@ from typing import Any, cast
 
 from sqlalchemy import Delete, Select, Update, bindparam, delete, func, or_, select, update
 from sqlalchemy import Table as SqlTable
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import aliased
 
-from agent.database import Database, utc_now
+from agent.database import Database, insert_into, utc_now
 from agent.recording.outbox import Kind, OutboxRow
 from agent.recording.processes import Lease, Process
 from agent.recording.run_store import IS_OPEN, Run
@@ -152,8 +151,7 @@ class Backlog:
         values = {"process_id": self._process_id, "until": _from_now(_HELD_FOR)}
         held_until = time.monotonic() + _HELD_FOR
         with self._database.begin() as session:
-            dialect = session.get_bind().dialect.name
-            insert = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(Lease)
+            insert = insert_into(session.get_bind().dialect, Lease)
             wanted = insert.values(name=_LEASE, **values).on_conflict_do_update(
                 index_elements=["name"],
                 set_=values,

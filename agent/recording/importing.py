@@ -16,10 +16,9 @@ from typing import IO, Annotated, Any, BinaryIO, Literal, NoReturn
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy import select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from agent.database import Database
+from agent.database import Database, insert_into
 from agent.errors import InputError
 from agent.prices import NANO
 from agent.privacy.redaction import Redactor
@@ -327,7 +326,6 @@ def _insert(session: Session, rows: Sequence[dict[str, Any]]) -> int:
     for known in session.scalars(select(Run.run_id).where(Run.run_id.in_(new))):
         del new[known]
     if new:
-        dialect = session.get_bind().dialect.name
-        insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
-        session.execute(insert(Run).on_conflict_do_nothing(), list(new.values()))
+        insert = insert_into(session.get_bind().dialect, Run)
+        session.execute(insert.on_conflict_do_nothing(), list(new.values()))
     return len(new)

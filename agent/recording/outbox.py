@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sqlalchemy import UniqueConstraint
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from agent.database import Table, utc_now
+from agent.database import Table, insert_into, utc_now
 
 Kind = Literal["run", "feedback"]
 
@@ -59,8 +58,7 @@ def queue(session: Session, kind: Kind, subject_ids: Iterable[str]) -> None:
     ]
     if not rows:
         return
-    dialect = session.get_bind().dialect.name
-    insert = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(OutboxRow)
+    insert = insert_into(session.get_bind().dialect, OutboxRow)
     anew = {"queued_at": now, "parked_at": None, "reason": None}
     session.execute(
         insert.on_conflict_do_update(index_elements=["kind", "subject_id"], set_=anew), rows

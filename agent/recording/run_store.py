@@ -21,10 +21,9 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy import Table as SqlTable
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from agent.database import Database, Table, to_json
+from agent.database import Database, Table, insert_into, to_json
 from agent.recording.outbox import queue
 
 if TYPE_CHECKING:
@@ -269,8 +268,7 @@ def _insert(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
 
 @cache
 def _insertion(dialect: "Dialect") -> "SQLCompiler":
-    insert = postgresql.insert if dialect.name == "postgresql" else sqlite.insert
-    statement = insert(_RUNS).on_conflict_do_nothing(index_elements=["run_id"])
+    statement = insert_into(dialect, _RUNS).on_conflict_do_nothing(index_elements=["run_id"])
     return statement.compile(dialect=dialect, column_keys=_COLUMNS)
 
 

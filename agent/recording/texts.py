@@ -4,18 +4,13 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages import AIMessage
 from langchain_core.outputs import ChatGeneration, LLMResult
 
 from agent.privacy.redaction import Redactor
 from graphs.calls import written_by
 
 _SOURCE = re.compile(r"source \[\d+\]")
-
-
-def flatten(messages: Sequence[BaseMessage]) -> str:
-    """Write messages as the record holds them: blocks of `role: text`."""
-    return "\n\n".join(f"{message.type}: {message.text}" for message in messages)
 
 
 def storable(text: str) -> str:
