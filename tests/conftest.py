@@ -92,7 +92,7 @@ def _shown(place: URL) -> str:
     return place.render_as_string(hide_password=False)
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.slow)])
 def records_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Where records lie: SQLite and PostgreSQL."""
     if request.param == "sqlite":
