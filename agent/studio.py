@@ -16,10 +16,15 @@ import threading
 from functools import cache
 from typing import TYPE_CHECKING
 
+import retrieval.store  # noqa: F401 - see below
 from agent.blocking import Assistant
 
 if TYPE_CHECKING:
     from graphs.build import AssistantGraph
+
+# Chroma is loaded here, before the server serves. With the first search it would load NumPy in
+# that search's thread, at the moment when the server's JSON encoder may load NumPy in its own,
+# and two threads that load NumPy at once can both end in an ImportError.
 
 _OPENING = threading.Lock()
 """The first requests come together, and one of them opens."""

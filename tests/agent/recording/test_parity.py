@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from langchain_core.tracers import LangChainTracer
 from langsmith import Client
+from langsmith.env import get_langchain_env_var_metadata
 
 from agent.database import Database
 from agent.prices import PriceList
@@ -140,8 +141,19 @@ def ship(database: Database, base: str) -> None:
 
 @pytest.fixture(scope="module")
 def traced(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Traced]:
-    """Every shape, run once."""
+    """Every shape, run once, in an installation that says its revision as a checkout does."""
     folder = tmp_path_factory.mktemp("parity")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LANGSMITH_REVISION_ID", "r1")
+        get_langchain_env_var_metadata.cache_clear()
+        try:
+            return trace_all(folder)
+        finally:
+            get_langchain_env_var_metadata.cache_clear()
+
+
+def trace_all(folder: Path) -> dict[str, Traced]:
+    """Run every shape."""
     return {shape.__name__: trace(shape, folder) for shape in SHAPES}
 
 
