@@ -11,10 +11,11 @@ from sqlalchemy import select
 from agent.assignments import AssignmentRow
 from agent.courses.book import DEFAULT_ID, CourseBook
 from agent.courses.course import Course
-from agent.errors import InputError, UnauthenticatedError
+from agent.errors import ErasedError, InputError, UnauthenticatedError
 from agent.models.catalogue import ModelCatalogue
 from agent.privacy.access import Caller, check
 from agent.privacy.agreements import Agreements, course_of
+from agent.privacy.erasure import ErasureLedger, being_erased
 from agent.privacy.owner import Owner
 from agent.privacy.redactors import Redactors
 from agent.recording.run_store import IS_ROOT, Run
@@ -47,6 +48,7 @@ class Admission:
         owner = _owner(caller, course)
         check(caller, "ask", course=owner.course or None)
         thread = check_uuid(call.thread_id, "thread_id") if call.thread_id else str(uuid.uuid4())
+        self._let_in(caller)
         row = self._assignment_of(owner, call.assignment_id)
         consent = self.agreements.status_of(owner)
         withholds = (
@@ -108,6 +110,32 @@ class Admission:
     def agreements(self) -> Agreements:
         """What the people of each course agree to, and what they decided."""
         return Agreements(self.courses, self.stores.consent)
+
+    def check_here(self, owner: Owner) -> None:
+        """Return if nothing of a person was erased since they were let in.
+
+        Raises:
+            ErasedError: it was; whatever was written down of them meanwhile has to go too.
+        """
+        if not self.stores.vault.knows(owner.user_id):
+            raise being_erased()
+
+    def _let_in(self, caller: Caller) -> None:
+        """Make a key for somebody who has none, unless what is theirs is or was just erased."""
+        keys, people = self.stores.vault.keys, self.stores.people
+        if keys.current(caller.user_id) is not None:
+            return
+        erasures = ErasureLedger(self.stores.database)
+        latest = erasures.latest_of(caller.user_id)
+        if caller.role != "local" and people.name_of(caller.user_id) is None:
+            raise being_erased()
+        keys.admit(caller.user_id)
+        try:
+            if erasures.latest_of(caller.user_id) != latest and caller.role != "local":
+                raise being_erased()
+        except ErasedError:  # it began after the look above, so the key may have come too late
+            keys.destroy(caller.user_id)
+            raise
 
     def may_keep(self, owner: Owner) -> bool:
         """Say whether an owner's text may be kept and traced, as things stand now."""

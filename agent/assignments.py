@@ -19,6 +19,7 @@ class AssignmentRow(Table):
     """One assignment of one person in one course."""
 
     __tablename__ = "assignments"
+    __sealed__ = ("title", "brief", "plan", "draft")
 
     assignment_id: Mapped[str] = mapped_column(primary_key=True)
     user_id: Mapped[str] = mapped_column(index=True)

@@ -7,10 +7,10 @@ It is the only place that opens things. `AsyncAssistant` is the one implementati
 import asyncio
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager, suppress
 from datetime import date
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack, cast
 from weakref import WeakValueDictionary
 
 import anyio
@@ -21,8 +21,10 @@ from langchain_core.utils.uuid import uuid7
 from agent.admission import Admission
 from agent.answer import Answer
 from agent.courses.book import CourseBook, find_folder
-from agent.errors import AssistantError, ClosedError, StorageError
+from agent.erasure import Eraser
+from agent.errors import AssistantError, ClosedError, ErasedError, StorageError
 from agent.events import STREAM_MODES, Event, EventReader, closing_events, opening_event
+from agent.holdings import holdings_of
 from agent.insight.feedback import LONGEST_COMMENT, Feedback, FeedbackLedger, Rating
 from agent.insight.frame import as_frame
 from agent.insight.interactions import note_reading
@@ -35,8 +37,10 @@ from agent.privacy.redaction import Placeholders
 from agent.privacy.redactors import OUTBOUND, Redactors
 from agent.recording.recorder import Recorder
 from agent.requests import Call, Options, Request
+from agent.serde import ThreadOwner, remembering
 from agent.settings import Settings, load_settings
 from agent.stores import Stores
+from agent.thread_book import ThreadBook
 from agent.threads import open_threads
 from graphs.build import build_graph
 from graphs.context import Services
@@ -51,6 +55,8 @@ _CLOSED = "The service is being stopped. Ask again in a moment."
 _RECURSION_LIMIT = 15
 _EVENTS_AHEAD = 64
 """Events that may wait for a slow reader before the graph waits too."""
+_TRACES = 2.0
+"""Seconds that somebody waits for LangSmith to delete; it goes on by itself."""
 _PATIENCE = 5.0
 """Seconds that a cancelled request may take to settle its record."""
 
@@ -118,12 +124,26 @@ class AsyncAssistant:
             prompts=await asyncio.to_thread(PromptBook.open),
             today=self._today,
         )
-        saver = await self._open.enter_async_context(open_threads(self.settings.checkpoints_path))
+        self.thread_book = ThreadBook(self.stores.database, self.settings.checkpoints_path)
+        """Whose the threads are."""
+        saver = await self._open.enter_async_context(
+            open_threads(self.settings.checkpoints_path, self.stores.vault)
+        )
         self.graph = self._recorder.record(build_graph(services))
         """The compiled graph without memory, for whoever wants to invoke it directly."""
         threads = build_graph(services, checkpointer=saver)
         self._threads = threads.with_config({"callbacks": self._recorder.callbacks})
         self._open.push_async_callback(self._stop_working)
+
+    @property
+    def eraser(self) -> Eraser:
+        """What exports and erases people here, and has this process forget them too."""
+        forget = self._redactors.forget
+        return Eraser(
+            stores=self.stores,
+            holdings=holdings_of(self.stores, self.settings, forget=forget, patience=_TRACES),
+            settle=self._recorder.writer.wait,
+        )
 
     def _open_recorder(self) -> Recorder:
         return Recorder(
@@ -163,7 +183,7 @@ class AsyncAssistant:
         async with self._settling(run_id):
             request = await self._admit(run_id, caller, call)
             async with self._turn(request.memory_id):
-                with self._outbound(request):
+                with self._acting_for(request):
                     values = await self._threads.ainvoke(**_run(request))
             return await self._conclude(request, dict(values))
 
@@ -198,11 +218,13 @@ class AsyncAssistant:
         reader = EventReader(self._placeholders_of(request))
         async with sender, self._settling(request.run_id):
             async with self._turn(request.memory_id):
-                with self._outbound(request):
+                with self._acting_for(request):
                     parts = self._threads.astream(**_run(request), stream_mode=list(STREAM_MODES))
-                    async for mode, part in parts:
-                        for event in reader.read(mode, part):
-                            await sender.send(event)
+                    # At its end the thread is kept, so it has to end where it is known whose.
+                    async with aclosing(cast("AsyncGenerator[Any, None]", parts)):
+                        async for mode, part in parts:
+                            for event in reader.read(mode, part):
+                                await sender.send(event)
             answer = await self._conclude(request, reader.values)
             for event in closing_events(answer):
                 await sender.send(event)
@@ -279,17 +301,29 @@ class AsyncAssistant:
         return replaced.placeholders if replaced else None
 
     @contextmanager
-    def _outbound(self, request: Request) -> Iterator[None]:
-        """Let models that are elsewhere see placeholders, where the course does not object."""
+    def _acting_for(self, request: Request) -> Iterator[None]:
+        """Remember the person's thread, and show placeholders to models that are elsewhere."""
         token = OUTBOUND.set(request.outbound)
         try:
-            yield
+            with remembering(ThreadOwner(request.owner.user_id, request.memory_id)):
+                yield
         finally:
             OUTBOUND.reset(token)
 
     async def _admit(self, run_id: uuid.UUID, caller: Caller | None, call: Call) -> Request:
         """Check a call, and open its record before anything is done."""
-        request = await asyncio.to_thread(self.admission.admit, run_id, caller or self.local, call)
+
+        def admit() -> Request:
+            request = self.admission.admit(run_id, caller or self.local, call)
+            self.thread_book.note(request.memory_id, request.owner, request.thread_id)
+            try:
+                self.admission.check_here(request.owner)
+            except ErasedError:
+                self.thread_book.erase(request.owner.user_id)
+                raise
+            return request
+
+        request = await asyncio.to_thread(admit)
         self.handler.begin(run_id, name=_ROOT, owner=request.owner, metadata=request.metadata)
         await self._recorder.writer.wait_async()
         return request

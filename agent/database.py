@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import orjson
 from sqlalchemy import Connection, Dialect, Engine, create_engine, event
@@ -30,10 +30,18 @@ _PRAGMAS = (
 _WAL_TRIES = 50
 _WAL_PAUSE = 0.1
 """Seconds between the tries of two processes that make the file at the same moment."""
+_LOG_TRIES = 50
+_LOG_HELD = 100
+"""Milliseconds that one try to empty the log waits for readers; nobody can write meanwhile."""
+_LOG_PAUSE = 0.1
+"""Seconds between two tries."""
 
 
 class Table(DeclarativeBase):
     """The base of every table."""
+
+    __sealed__: ClassVar[tuple[str, ...]] = ()
+    """The columns that hold what people wrote: they are stored as the vault seals them."""
 
 
 def utc_now() -> str:
@@ -46,6 +54,8 @@ class Database:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self.info: dict[str, Any] = {}
+        """What every session knows; the vault is there for whatever it seals and opens."""
         self._reader = engine.execution_options(reading=True)
 
     @classmethod
@@ -56,30 +66,13 @@ class Database:
             SettingsError: the URL is none, or its driver is not installed.
             StorageError: the database cannot be opened or its schema not be brought up to date.
         """
+        engine = connect(url)
         try:
-            place = make_url(url)
-            engine = create_engine(
-                place,
-                hide_parameters=True,
-                json_serializer=to_json,
-                json_deserializer=orjson.loads,
-            )
-        except (ArgumentError, ImportError) as error:
-            raise SettingsError(
-                f"ASSIST_DATABASE_URL cannot be used ({type(error).__name__}). Write it like "
-                "postgresql+psycopg://user@host/name, and run: "
-                "pip install 'assignment-assistant[postgres]'"
-            ) from error
-        try:
-            if place.get_backend_name() == "sqlite" and place.database:
-                make_private(Path(place.database))
-                event.listen(engine, "connect", _set_pragmas)
-                event.listen(engine, "begin", _begin)
             _migrate(engine)
         except BaseException as error:
             engine.dispose()
             if isinstance(error, DBAPIError | OSError):
-                raise _unusable(error, place.render_as_string(hide_password=True)) from error
+                raise unusable(error, engine) from error
             raise
         return cls(engine)
 
@@ -108,21 +101,90 @@ class Database:
     @contextmanager
     def _session(self, engine: Engine) -> Iterator[Session]:
         try:
-            with Session(engine) as session, session.begin():
+            with Session(engine, info=self.info) as session, session.begin():
                 yield session
         except IntegrityError:
             raise  # the store works: the row is there already, which is its writer's business
         except DBAPIError as error:
-            raise _unusable(error, engine.url.render_as_string(hide_password=True)) from error
+            raise unusable(error, engine) from error
+
+    def empty_log(self) -> bool:
+        """Take what was overwritten out of SQLite's log too; say whether no reader was in the way.
+
+        Raises:
+            StorageError: the database refuses.
+        """
+        if self.engine.dialect.name != "sqlite":
+            return True
+        try:
+            with self.engine.connect() as connection:
+                stored: Any = connection.connection.dbapi_connection
+                return empty_log(stored)
+        except (DBAPIError, sqlite3.Error) as error:
+            raise unusable(error, self.engine) from error
 
     def close(self) -> None:
         """Give the connections back."""
         self.engine.dispose()
 
 
+def connect(url: str, setting: str = "ASSIST_DATABASE_URL") -> Engine:
+    """Return an engine; a file of SQLite is private and written through to the disk.
+
+    Args:
+        url: SQLAlchemy's.
+        setting: Where it comes from, for messages.
+
+    Raises:
+        SettingsError: the URL is none, or its driver is not installed.
+        StorageError: the file cannot be made.
+    """
+    try:
+        place = make_url(url)
+        engine = create_engine(
+            place,
+            hide_parameters=True,
+            json_serializer=to_json,
+            json_deserializer=_from_json,
+        )
+    except (ArgumentError, ImportError) as error:
+        raise SettingsError(
+            f"{setting} cannot be used ({type(error).__name__}). Write it like "
+            "postgresql+psycopg://user@host/name, and run: "
+            "pip install 'assignment-assistant[postgres]'"
+        ) from error
+    if place.get_backend_name() == "sqlite" and place.database:
+        try:
+            make_private(Path(place.database))
+        except OSError as error:
+            raise unusable(error, engine) from error
+        event.listen(engine, "connect", _set_pragmas)
+        event.listen(engine, "begin", _begin)
+    return engine
+
+
 def insert_into(dialect: Dialect, table: Any) -> sqlite.Insert | postgresql.Insert:
     """Return an insert that can say what happens where a row is there already."""
     return (postgresql.insert if dialect.name == "postgresql" else sqlite.insert)(table)
+
+
+def empty_log(connection: sqlite3.Connection) -> bool:
+    """Take what was overwritten out of a file's log too; say whether no reader was in the way.
+
+    Those who want to write get their turn between two tries: one that waits for readers holds
+    the lock.
+    """
+    (patience,) = connection.execute("PRAGMA busy_timeout").fetchone()
+    connection.execute(f"PRAGMA busy_timeout={_LOG_HELD}")
+    try:
+        for _ in range(_LOG_TRIES):
+            is_busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if not is_busy:
+                return True
+            time.sleep(_LOG_PAUSE)
+    finally:
+        connection.execute(f"PRAGMA busy_timeout={patience}")
+    return False
 
 
 def make_private(path: Path) -> None:
@@ -138,6 +200,14 @@ def make_private(path: Path) -> None:
 def to_json(value: object) -> str:
     """Write a value as the database's JSON columns hold it."""
     return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
+def _from_json(text: str) -> Any:
+    """Read what a JSON column holds; what is no JSON comes as it stands, and is refused later."""
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return text
 
 
 def _set_pragmas(connection: sqlite3.Connection, _: Any) -> None:
@@ -183,7 +253,9 @@ def _migrate(engine: Engine) -> None:
             command.upgrade(config, "head")
 
 
-def _unusable(error: Exception, place: str) -> StorageError:
+def unusable(error: Exception, engine: Engine) -> StorageError:
+    """Return the error for a database that cannot be used now."""
+    place = engine.url.render_as_string(hide_password=True)
     reason = str(error.orig) if isinstance(error, DBAPIError) else error.__class__.__name__
     return StorageError(
         f"The records at {place} cannot be used ({reason}). Check that the disk has space, "

@@ -18,7 +18,7 @@ from agent.models.catalogue import ModelCatalogue
 from agent.models.embeddings import identity_of, make_embeddings
 from agent.prices import PriceList, has_prices, host_of
 from agent.settings import OPENAI_URL, Settings, origin, variable_name
-from agent.stores import Stores
+from agent.stores import Stores, open_keys
 from graphs.context import ModelTask
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ def examine(settings: Settings) -> list[Finding]:
     """Try the stores, the index, the models and the servers that are configured."""
     findings = [
         _try("records", lambda: _records(settings)),
+        _try("keys", lambda: _keys(settings)),
         _try("index", lambda: _index(settings)),
         _try("embeddings", lambda: _embeddings(settings)),
         _try("models", lambda: _models(settings)),
@@ -123,6 +124,16 @@ def _records(settings: Settings) -> str:
         stores.close()
     consent = "given" if given else "not given"
     return f"open; consent {consent}; {'has' if calls else 'no'} recorded model calls"
+
+
+def _keys(settings: Settings) -> str:
+    ring = open_keys(settings)
+    try:
+        state = ring.state()
+    finally:
+        ring.close()
+    warning = "" if state.backed_up_at else "warning: "
+    return f"{state.people} of people, locked by {state.kek_id}; {warning}{state.backup_told}"
 
 
 def _index(settings: Settings) -> str:

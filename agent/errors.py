@@ -15,6 +15,8 @@ AssistantError
 │   └── ModelDeclinedError    502, 1   it would not answer
 ├── DraftError            502, 1   the model's drafts failed their checks; the last one is kept
 ├── ClosedError           503, 1   the service is being stopped
+├── DamagedError          409, 2   what was stored is not as it was written
+├── ErasedError           410, 2   its person was erased, and it with them
 └── StorageError          503, 1   a store cannot be read or written
 
 Errors of the lower floors are translated here by `translate`; their texts are ours to show.
@@ -154,6 +156,22 @@ class StorageError(AssistantError):
 
     code = "storage"
     status = 503
+
+
+class DamagedError(AssistantError):
+    """What was stored is not as it was written."""
+
+    code = "damaged"
+    status = 409
+    exit_code = 2
+
+
+class ErasedError(AssistantError):
+    """Its person was erased, and it with them."""
+
+    code = "erased"
+    status = 410
+    exit_code = 2
 
 
 _TRANSLATIONS: dict[type[Exception], type[AssistantError]] = {

@@ -5,6 +5,7 @@ from difflib import get_close_matches
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal
+from uuid import UUID
 
 from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError
@@ -37,6 +38,16 @@ class Settings(BaseSettings):
     database_url: str = Field(
         default="",
         description="SQLAlchemy URL of the records; empty: SQLite in the data directory.",
+    )
+    keys_url: str = Field(
+        default="",
+        description="SQLAlchemy URL of people's keys; empty: SQLite in the data directory. Not the "
+        "database of the records: what is erased stays readable in a backup that holds both.",
+    )
+    kek: SecretStr | None = Field(
+        default=None,
+        description="32 random bytes in base64 that lock people's keys; during a rotation the new "
+        "ones before the old ones, comma-separated; empty: a file in the data directory.",
     )
     auth: Literal["local", "keys"] = Field(
         default="local",
@@ -121,6 +132,11 @@ class Settings(BaseSettings):
         validation_alias="LANGSMITH_PROJECT",
         description="The LangSmith project that traces go to.",
     )
+    langsmith_workspace_id: UUID | None = Field(
+        default=None,
+        validation_alias="LANGSMITH_WORKSPACE_ID",
+        description="The LangSmith workspace, for a key that belongs to an organization.",
+    )
 
     @property
     def openai_url(self) -> str:
@@ -131,6 +147,11 @@ class Settings(BaseSettings):
     def records_url(self) -> str:
         """The SQLAlchemy URL of the records."""
         return self.database_url or f"sqlite:///{self.data_dir / 'records.db'}"
+
+    @property
+    def people_keys_url(self) -> str:
+        """The SQLAlchemy URL of people's keys."""
+        return self.keys_url or f"sqlite:///{self.data_dir / 'keys.db'}"
 
     @property
     def checkpoints_path(self) -> Path:

@@ -11,7 +11,6 @@ import json
 import os
 import random
 import re
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -27,6 +26,7 @@ from typing import Any
 
 import httpx
 
+from benchmarks.startup import free_port
 from tests.servers.openai import OpenAIServer
 from tests.servers.running import running
 
@@ -85,7 +85,7 @@ class Lives:
     @contextmanager
     def started(self) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
         """Start the service, wait until it is ready, and kill it at the end."""
-        port = _free_port()
+        port = free_port()
         command = [sys.executable, "-m", "agent.cli", "serve", "--port", str(port)]
         with subprocess.Popen(
             command, env=self.environment, cwd=self.folder, stderr=subprocess.DEVNULL
@@ -191,13 +191,6 @@ def _marks(texts: Iterable[str]) -> Iterator[str]:
 
 def _is_setting(name: str) -> bool:
     return name.startswith(("ASSIST_", "OPENAI_", "LANGSMITH_", "LANGCHAIN_"))
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _wait(url: str, process: "subprocess.Popen[bytes]") -> None:

@@ -7,6 +7,7 @@ Usage: python benchmarks/recording.py [--rounds N] [--runs N] [--output FILE]
 
 import argparse
 import asyncio
+import gc
 import json
 import os
 import statistics
@@ -147,6 +148,8 @@ async def measure(variant: str, runs: int, concurrency: int, sink: str) -> dict[
     with tempfile.TemporaryDirectory() as folder:
         graph, close = await asyncio.to_thread(_open, variant, Path(folder), sink)
         await _invoke(graph, _WARM_UP, concurrency)
+        gc.collect()
+        gc.freeze()  # as the server does once it is open; else each pass walks all modules
         lag = asyncio.create_task(_watch())
         wall, cpu = time.perf_counter(), time.process_time()
         await _invoke(graph, runs, concurrency)

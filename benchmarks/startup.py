@@ -64,10 +64,10 @@ def main() -> None:
         assist = [sys.executable, "-m", "agent.cli"]
         subprocess.run([*assist, "index", "add", str(examples)], env=environment, check=True)
         for _ in range(options.rounds):
-            port = _free_port()
+            port = free_port()
             bare = [sys.executable, "-c", _BARE.replace("PORT", str(port))]
             rounds["bare"].append(_measure(bare, port, environment, ready=False))
-            port = _free_port()
+            port = free_port()
             ours = [*assist, "serve", "--port", str(port)]
             rounds["assistant"].append(_measure(ours, port, environment, ready=True))
     result = _summarise(rounds)
@@ -123,7 +123,8 @@ def _cpu(process: psutil.Process) -> float:
     return float(times.user + times.system)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Find a port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -144,6 +144,18 @@ def recording_table() -> str:
     return "\n".join(rows) + f"\n\n{about} What is added stands beside what LangChainTracer adds.\n"
 
 
+def vault_table() -> str:
+    """Return the figures of the last run of `benchmarks/vault.py`."""
+    result = json.loads((ROOT / "benchmarks" / "vault.json").read_text("utf-8"))
+    rows = ["| recorded with | CPU µs | added | ratio |", "|---|---:|---:|---:|"]
+    rows += [
+        f"| {name} | {of['cpu_us']} | {of['added_cpu_us']} | {of['ratio']:.3f} |"
+        for name, of in result["variants"].items()
+    ]
+    about = f"{result['rounds']} rounds of {result['requests']} requests each, medians."
+    return "\n".join(rows) + f"\n\n{about}\n"
+
+
 def outage_table() -> str:
     """Return the figures of the last run of `benchmarks/outage.py`."""
     result = json.loads((ROOT / "benchmarks" / "outage.json").read_text("utf-8"))

@@ -1,9 +1,10 @@
-"""`/me`: the student's own rights, so far the consent to keeping their texts."""
+"""`/me`: the student's own rights: consent to keeping their texts, export, erasure."""
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, StrictBool
 
 from routes.access import Owning
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from agent.privacy.consent import ConsentStatus, Wording
 
 router = APIRouter(prefix="/me")
+JSON_LINES = "application/x-ndjson"
 
 
 class Decision(BaseModel):
@@ -37,6 +39,28 @@ class Consent(BaseModel):
     """What is agreed to."""
 
 
+class StepTaken(BaseModel):
+    """What became of one store."""
+
+    store: str
+    state: Literal["done", "pending", "kept"]
+    removed: int
+    at: str
+    note: str
+    """Why something is kept or pending."""
+
+
+class Receipt(BaseModel):
+    """What was erased; it names stores and numbers, and no content."""
+
+    erasure_id: str
+    user_id: str
+    asked_at: str
+    finished_at: str | None
+    state: Literal["finished", "pending"]
+    steps: list[StepTaken]
+
+
 @router.get("/consent", responses=refusals(401, 403, 404, 422, 503))
 async def show_consent(caller: Owning, assistant: OpenAssistant, course: str = "") -> Consent:
     """Show the wording of a course and the caller's decision on it."""
@@ -53,6 +77,34 @@ async def decide(
         assistant.admission.agreements.decide, caller, course, given=wanted.given, door="http"
     )
     return _shown(found)
+
+
+@router.get(
+    "/export",
+    response_class=StreamingResponse,
+    responses={200: {"content": {JSON_LINES: {}}}, **refusals(401, 403, 503)},
+)
+async def export(caller: Owning, assistant: OpenAssistant) -> StreamingResponse:
+    """Give out everything that is kept of the caller, as JSON Lines of `store` and `item`.
+
+    The last line is of the store `export`; without it, something went wrong on the way.
+    """
+    lines = await asyncio.to_thread(assistant.eraser.export, caller.user_id, caller, door="http")
+    headers = {"Content-Disposition": 'attachment; filename="export.jsonl"'}
+    return StreamingResponse(lines, media_type=JSON_LINES, headers=headers)
+
+
+@router.delete("", responses={202: {"model": Receipt}, **refusals(401, 403, 503)})
+async def erase(caller: Owning, assistant: OpenAssistant, response: Response) -> Receipt:
+    """Erase everything of the caller, their API keys too; the receipt says what it was.
+
+    With 202 something is still pending, and goes by itself later; until then nothing new is taken
+    from this person.
+    """
+    receipt = await asyncio.to_thread(assistant.eraser.erase, caller.user_id, caller, door="http")
+    if receipt.finished_at is None:
+        response.status_code = 202
+    return Receipt.model_validate(receipt.as_json())
 
 
 def _shown(found: "tuple[Wording, ConsentStatus]") -> Consent:

@@ -1,7 +1,9 @@
 """The assistant behind the routes: opened beside the running server, and asked for by them."""
 
 import asyncio
-from contextlib import suppress
+import gc
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Depends, Request
@@ -49,11 +51,49 @@ class Opening:
             async with module.AsyncAssistant(self._settings) as assistant:
                 with suppress(Exception):  # `/ready` and the first request say what is wrong
                     await assistant.warm()
-                opened.set_result(assistant)
-                await self._closing.wait()
+                with _frozen():
+                    opened.set_result(assistant)
+                    async with _rounds(assistant):
+                        await self._closing.wait()
         except Exception as error:  # noqa: BLE001 - whoever waits for it raises it
             if not opened.done():
                 opened.set_exception(error)
+                opened.exception()  # else asyncio prints it where nobody asks before the end
+
+
+@asynccontextmanager
+async def _rounds(assistant: "AsyncAssistant") -> AsyncIterator[None]:
+    """Do once a day what nobody asks for, beside the requests; the first time at once."""
+    from agent.retention import Retainer, Rounds
+
+    retainer = Retainer(
+        stores=assistant.stores,
+        courses=assistant.admission.courses,
+        threads=assistant.thread_book,
+    )
+    rounds = Rounds(
+        lambda goes_on: retainer.retain(goes_on=goes_on),
+        lambda _: assistant.eraser.resume(),
+    )
+    rounds.start()
+    try:
+        yield
+    finally:
+        await asyncio.to_thread(rounds.stop)
+
+
+@contextmanager
+def _frozen() -> Iterator[None]:
+    """Keep what is loaded by now from being walked by each full garbage collection.
+
+    Such a pass over all modules holds the event loop up for a tenth of a second.
+    """
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def _load_assistant() -> Any:

@@ -1,9 +1,13 @@
-"""Commands of `assist keys`: who may use this installation over HTTP, and as what."""
+"""Commands of `assist keys`: who may use this installation over HTTP, and as what.
+
+Those about the keys that lock what people wrote are in `agent.cli.vault`.
+"""
 
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agent.cli import vault
 from agent.cli.terminal import AsJson, open_stores, print_json
 
 if TYPE_CHECKING:
@@ -16,7 +20,12 @@ if TYPE_CHECKING:
 _DAY = 10
 """Characters of a stored time that are its day."""
 
-app = typer.Typer(help="The keys that open the HTTP endpoint.", no_args_is_help=True)
+app = typer.Typer(
+    help="API keys, which open the HTTP endpoint; and the keys that lock what people wrote.",
+    no_args_is_help=True,
+)
+for command in (vault.status, vault.backup, vault.restore, vault.rotate):
+    app.command()(command)
 
 
 @app.command("create")
@@ -30,7 +39,7 @@ def create(
         str, typer.Option(help="The last day, in UTC, on which it opens; empty: no end.")
     ] = "",
 ) -> None:
-    """Make a key and print it; it is not kept and cannot be shown again."""
+    """Make an API key and print it; it is not kept and cannot be shown again."""
     with open_stores() as stores:
         key, info = stores.keys.create(name, role, course or (), _end_of(expires))
         _note(stores, "create key", info)
@@ -44,7 +53,7 @@ def create(
 
 @app.command("list")
 def list_keys(*, as_json: AsJson = False) -> None:
-    """List every key by its prefix."""
+    """List every API key by its prefix."""
     from dataclasses import asdict
 
     with open_stores() as stores:
@@ -60,7 +69,7 @@ def list_keys(*, as_json: AsJson = False) -> None:
 
 @app.command("revoke")
 def revoke(prefix: str) -> None:
-    """Close a key at once and for good."""
+    """Close an API key at once and for good."""
     with open_stores() as stores:
         info = stores.keys.revoke(prefix)
         _note(stores, "revoke key", info)

@@ -8,7 +8,7 @@ from typing import IO, Annotated, BinaryIO
 
 import typer
 
-from agent.cli.terminal import AsJson, open_stores, print_json
+from agent.cli.terminal import AsJson, open_stores, print_json, print_trace_link
 
 _SHOWN = 20
 """Findings that are listed for a person; JSON has all of them."""
@@ -59,8 +59,10 @@ def logs_show(
         raise NotFoundError(f"There is no recorded run {run_id!r}. See 'assist logs list'.")
     if as_json:
         print_json([as_interaction(call) for call in calls])
-    else:
-        make_console().print(render_tree(runs))
+        return
+    make_console().print(render_tree(runs))
+    if runs[0].origin != "imported":
+        print_trace_link(runs[0].run_id, runs[0].project)
 
 
 @logs.command("export")

@@ -23,9 +23,17 @@ def logs_reprice(
     from agent.settings import load_settings
 
     first, last = _day("--since", since), _day("--until", until)
-    prices = PriceList.open(load_settings())
+    settings = load_settings()
+    prices = PriceList.open(settings)
     with open_stores() as stores:
-        result = reprice(stores.database, prices, since=first, until=last, dry_run=dry_run)
+        result = reprice(
+            stores.database,
+            prices,
+            since=first,
+            until=last,
+            dry_run=dry_run,
+            sends=settings.langsmith_tracing,
+        )
     if as_json:
         print_json(result.as_json())
         return
@@ -33,6 +41,8 @@ def logs_reprice(
     typer.echo(f"{result.runs} calls, {result.changed} {would}")
     before, after = to_usd(result.before_nano_usd), to_usd(result.after_nano_usd)
     typer.echo(f"cost before ${before:.6f}, after ${after:.6f}")
+    if result.queued:
+        typer.echo(f"{result.queued} wait for LangSmith; to send them now: assist outbox flush")
     if result.kept:
         typer.echo(f"{result.kept} keep the cost they have: no list has a price for them now")
     if result.unpriced:

@@ -10,6 +10,7 @@ from agent.cli.terminal import (
     Course,
     open_assistant,
     print_json,
+    print_trace_link,
     read_argument,
     read_file,
     write_text,
@@ -111,6 +112,7 @@ def _show(answer: "Answer", *, as_json: bool) -> None:
         print_json(answer.model_dump(mode="json"))
     else:
         make_console().print(render_answer(answer))
+        print_trace_link(answer.run_id)
 
 
 def _write_files(answer: "Answer", folder: Path) -> None:

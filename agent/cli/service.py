@@ -1,10 +1,21 @@
 """Commands about the service itself: `serve` and `doctor`."""
 
-from typing import Annotated
+from threading import Event, Thread
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from agent.cli.terminal import AsJson, print_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import uvicorn
+
+    from agent.settings import Settings
+
+_PAUSE = 0.05
+"""Seconds between the looks whether the server has started."""
 
 
 def serve(
@@ -16,9 +27,10 @@ def serve(
 
     from agent.settings import check_host, load_settings
 
-    check_host(load_settings(), host)
+    settings = load_settings()
+    check_host(settings, host)
     typer.echo(f"Serving on http://{host}:{port} (Ctrl-C stops; / shows how to ask)", err=True)
-    uvicorn.run(
+    config = uvicorn.Config(
         "server:create_app",
         factory=True,
         host=host,
@@ -27,6 +39,51 @@ def serve(
         timeout_graceful_shutdown=10,
         server_header=False,
     )
+    server = uvicorn.Server(config)
+    finish = _look_at_keys(settings, server)
+    server.run()
+    finish()
+
+
+def _look_at_keys(settings: "Settings", server: "uvicorn.Server") -> "Callable[[], None]":
+    """Look at the keys once the server has started, so that `/live` does not wait for that.
+
+    Returns:
+        Waits for the end, and raises what made the server stop.
+
+    """
+    refusals = []
+    is_over = Event()
+
+    def look() -> None:
+        while not server.started:
+            if is_over.wait(_PAUSE):
+                return
+        from agent.errors import AssistantError, SettingsError
+        from agent.stores import Stores
+
+        try:
+            stores = Stores.open(settings)
+            state = stores.vault.keys.state()
+            stores.close()
+        except SettingsError as error:
+            refusals.append(error)
+            server.should_exit = True
+        except AssistantError:
+            pass  # which may pass; `/ready` says so
+        else:
+            if state.backed_up_at is None:
+                typer.echo(f"Warning: {state.backup_told}", err=True)
+
+    def finish() -> None:
+        is_over.set()
+        thread.join()
+        for error in refusals:
+            raise error
+
+    thread = Thread(target=look, daemon=True)
+    thread.start()
+    return finish
 
 
 def doctor(

@@ -135,6 +135,25 @@ def write_text(path: Path, text: str) -> None:
         raise InputError(f"{path} cannot be written ({error.strerror}). Choose a place.") from None
 
 
+def print_trace_link(run_id: str, project: str | None = None) -> None:
+    """Print where LangSmith shows a run, if it says so at once.
+
+    Args:
+        run_id: The run's id.
+        project: The LangSmith project of the trace outside, where the run is in one.
+
+    """
+    from agent.settings import load_settings
+
+    settings = load_settings()
+    if not settings.langsmith_tracing:
+        return
+    from agent.recording.langsmith import find_trace_url
+
+    if url := find_trace_url(settings, {"run_id": run_id, "project": project}):
+        typer.echo(f"Trace: {url}")
+
+
 def print_json(value: Any) -> None:
     """Print a value as JSON."""
     typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))

@@ -30,6 +30,7 @@ class FeedbackRow(Table):
     """What one person says of one request."""
 
     __tablename__ = "feedback"
+    __sealed__ = ("comment",)
 
     run_id: Mapped[str] = mapped_column(primary_key=True)
     """The root of the request."""

@@ -6,12 +6,14 @@ A figure that is replaced stays on the run, with whose it was.
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Select, or_, select, update
+from sqlalchemy.engine import CursorResult
 
 from agent.database import Database, utc_now
 from agent.prices import Price, PriceList, host_named
+from agent.recording.backlog import queue_again
 from agent.recording.run_store import Run
 
 _BATCH = 500
@@ -33,6 +35,8 @@ class Repricing:
     """Calls that have no price, before and after; they are in neither total."""
     before_nano_usd: int = 0
     after_nano_usd: int = 0
+    queued: int = 0
+    """Calls whose new cost is to be sent to LangSmith."""
 
     def as_json(self) -> dict[str, Any]:
         """Return plain data."""
@@ -46,11 +50,20 @@ def reprice(
     since: date | None = None,
     until: date | None = None,
     dry_run: bool = False,
+    sends: bool = False,
 ) -> Repricing:
     """Reprice the calls of some days, both of them included, or of all.
 
     What a record states that was imported stays, and so does what a cache answered for nothing.
     Another time round changes nothing more.
+
+    Args:
+        database: The records.
+        prices: Today's lists.
+        since: The first day.
+        until: The last day.
+        dry_run: Whether nothing is to be written.
+        sends: Whether LangSmith is to learn of the new figures.
 
     Raises:
         StorageError: the database refuses; what was repriced until then stays so.
@@ -60,7 +73,8 @@ def reprice(
         found = [(run, _price(prices, run)) for run in runs]
         fresh = [(run, price) for run, price in found if _count(result, run, price)]
         if fresh and not dry_run:
-            _write(database, fresh)
+            changed = _write(database, fresh, sends=sends)
+            result.queued += changed if sends else 0
     return result
 
 
@@ -121,12 +135,14 @@ def _count(result: Repricing, run: Run, price: Price) -> bool:
     return is_changed
 
 
-def _write(database: Database, fresh: Sequence[tuple[Run, Price]]) -> None:
+def _write(database: Database, fresh: Sequence[tuple[Run, Price]], *, sends: bool) -> int:
+    """Write new figures, and put them into the outbox; return how many were still new."""
     at = utc_now()
+    changed: list[str] = []
     with database.begin() as session:
         for run, price in fresh:
             old = {"at": at, "nano_usd": run.cost_nano_usd, "reference": run.price_reference}
-            session.execute(
+            done = session.execute(
                 update(Run)
                 .where(
                     Run.run_id == run.run_id,
@@ -140,3 +156,8 @@ def _write(database: Database, fresh: Sequence[tuple[Run, Price]]) -> None:
                     repriced=[*(run.repriced or []), old],
                 )
             )
+            if cast("CursorResult[Any]", done).rowcount:
+                changed.append(run.run_id)
+        if sends and changed:
+            queue_again(session, changed)
+    return len(changed)

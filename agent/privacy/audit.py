@@ -5,6 +5,8 @@ over itself and the entry before it, and a sealed head says which one is the las
 database but lacks the key can forge neither. A database that is put back to an older state as a
 whole is found by a head that was noted outside of it.
 
+What is past its time goes from the old end, and a sealed anchor says up to where and by whom.
+
 It knows nothing of roles and rights: whether somebody may read is decided before.
 """
 
@@ -16,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from sqlalchemy import RowMapping, select
+from sqlalchemy import RowMapping, Select, delete, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -24,9 +26,11 @@ from agent.database import Database, Table, utc_now
 from agent.errors import InputError, SettingsError, StorageError
 from agent.privacy.secret import Secret
 
-Action = Literal["read content", "export", "erase", "create key", "revoke key", "read audit"]
+Action = Literal[
+    "read content", "export", "erase", "expire", "create key", "revoke key", "read audit"
+]
 Door = Literal["http", "terminal", "python"]
-Kind = Literal["changed", "missing", "moved", "cut", "head", "noted"]
+Kind = Literal["changed", "missing", "moved", "cut", "head", "anchor", "noted"]
 
 START = "0" * 64
 """What the first entry follows, and the head of an empty log."""
@@ -34,6 +38,7 @@ START = "0" * 64
 _KEY_BYTES = 32
 _MAX_IDS = 1_000
 _MAX_TEXT = 500
+_PRUNED_AT_ONCE = 500
 _CONTROLS = {"Cc", "Cs"}
 """Control characters and lone surrogates: they forge lines on a terminal, or cannot be stored."""
 
@@ -84,6 +89,21 @@ class AuditHead(Table):
     hash: Mapped[str]
     seal: Mapped[str]
     """HMAC over the two; empty as long as the log is."""
+
+
+class AuditAnchor(Table):
+    """The last entry that was pruned, sealed: what the first one that is left follows."""
+
+    __tablename__ = "audit_anchor"
+
+    place: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    entry: Mapped[int]
+    hash: Mapped[str]
+    pruned_at: Mapped[str | None]
+    pruned_by: Mapped[str | None]
+    """The pseudonym of who asked for it, or `system`."""
+    seal: Mapped[str]
+    """HMAC over the four; empty as long as nothing was pruned."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,14 +259,13 @@ class AuditLog:
         - `moved`: the entry stands in another place than it was written to.
         - `cut`: the log does not end with the entry that its head names.
         - `head`: the head is not what this key sealed.
+        - `anchor`: nor is what says up to where the log was pruned.
         - `noted`: the noted head is not in the log, which was cut or put back.
         """
         with self._database.read() as session:
             if session.get_bind().dialect.name == "postgresql":  # SQLite reads one snapshot anyway
                 session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
-            chain = _Chain(session, noted=expected_head)
-            for row in session.execute(_ROWS).mappings():
-                chain.follow(row, is_written=self._mac(_covered(row)) == row["hash"])
+            chain = self._walk(session, _ROWS, noted=expected_head)
             head = session.scalars(select(AuditHead)).one_or_none()
             if head is None or not self._is_sealed(head):
                 chain.note("head", chain.last)
@@ -255,6 +274,49 @@ class AuditLog:
         if not chain.has_noted:
             chain.note("noted", chain.last)
         return Verification(chain.count, chain.hash, tuple(chain.findings))
+
+    def prune(self, until: int, by: str) -> int:
+        """Remove the oldest entries, some at a time, if nothing is wrong with them.
+
+        Args:
+            until: The number of the last one to go.
+            by: The pseudonym of who asks for it.
+
+        Returns:
+            How many went; none are left when it is 0.
+
+        Raises:
+            StorageError: something is wrong with them, which has to be looked into first.
+        """
+        with self._database.begin() as session:
+            anchor = session.scalars(select(AuditAnchor).with_for_update()).one_or_none()
+            oldest = _ROWS.where(AuditEntry.entry <= until).limit(_PRUNED_AT_ONCE)
+            chain = self._walk(session, oldest)
+            if anchor is None or chain.findings:
+                raise _tampered()
+            if chain.count:
+                anchor.entry, anchor.hash = chain.last, chain.hash
+                anchor.pruned_at, anchor.pruned_by = utc_now(), by
+                anchor.seal = self._mac(_covered_by(anchor))
+                session.flush()
+                gone = delete(AuditEntry).where(AuditEntry.entry <= chain.last)
+                session.execute(gone.execution_options(synchronize_session=False))
+        return chain.count
+
+    def _walk(self, session: Session, rows: Select[Any], *, noted: str | None = None) -> "_Chain":
+        """Follow entries from what the first of them has to follow."""
+        anchor = session.scalars(select(AuditAnchor)).one_or_none()
+        chain = _Chain(session, anchor or AuditAnchor(entry=0, hash=START), noted=noted)
+        if anchor is None or not self._is_anchored(anchor):
+            chain.note("anchor", chain.last)
+        for row in session.execute(rows).mappings():
+            chain.follow(row, is_written=self._mac(_covered(row)) == row["hash"])
+        return chain
+
+    def _is_anchored(self, anchor: AuditAnchor) -> bool:
+        if anchor.entry == 0:
+            return (anchor.hash, anchor.seal) == (START, "")
+        return anchor.seal == self._mac(_covered_by(anchor))
 
     def _is_sealed(self, head: AuditHead) -> bool:
         if head.entry == 0:
@@ -270,13 +332,14 @@ class AuditLog:
 class _Chain:
     """One walk along the entries."""
 
-    def __init__(self, session: Session, *, noted: str | None) -> None:
+    def __init__(self, session: Session, anchor: AuditAnchor, *, noted: str | None) -> None:
         self._session = session
         self._noted = noted
-        self.has_noted = noted in {None, START}
+        self._start = anchor.hash
+        self.has_noted = noted in {None, START, anchor.hash}
         self.count = 0
-        self.last = 0
-        self.hash = START
+        self.last = anchor.entry
+        self.hash = anchor.hash
         self.findings: list[Finding] = []
 
     def note(self, kind: Kind, entry: int) -> None:
@@ -299,7 +362,7 @@ class _Chain:
 
     def _is_here(self, wanted: str) -> bool:
         query = select(AuditEntry.entry).where(AuditEntry.hash == wanted).limit(1)
-        return wanted == START or self._session.scalar(query) is not None
+        return wanted in {START, self._start} or self._session.scalar(query) is not None
 
 
 _ROWS = (
@@ -311,6 +374,10 @@ _ROWS = (
 
 def _covered(row: RowMapping) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name not in {"entry", "hash"}}
+
+
+def _covered_by(anchor: AuditAnchor) -> list[Any]:
+    return ["pruned", anchor.entry, anchor.hash, anchor.pruned_at, anchor.pruned_by]
 
 
 def _is_plain(text: str) -> bool:

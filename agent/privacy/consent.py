@@ -10,10 +10,11 @@ from functools import cache
 from importlib.resources import files
 from typing import Literal
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from agent.database import Database, Table, utc_now
+from agent.privacy.erasure import refuse_while_erased
 
 Decision = Literal["given", "withdrawn"]
 State = Literal["never asked", "given", "withdrawn", "expired", "reworded"]
@@ -92,9 +93,13 @@ class ConsentLedger:
         """Write a decision down; it holds for every run that starts after it.
 
         A withdrawal holds for every wording, an agreement for the one that was shown.
+
+        Raises:
+            ErasedError: everything of the person is being erased.
         """
         shown = wording or embedded_wording()
         with self._database.begin() as session:
+            refuse_while_erased(session, user_id)
             session.add(
                 ConsentEntry(
                     user_id=user_id,
@@ -112,26 +117,30 @@ class ConsentLedger:
     ) -> ConsentStatus:
         """Return the decision in force; nobody has consented who was never asked."""
         asked = wording or embedded_wording()
-        mine = (
-            select(ConsentEntry)
-            .where(ConsentEntry.user_id == user_id)
-            .order_by(ConsentEntry.entry.desc())
-        )
         with self._database.read() as session:
-            entries = session.scalars(mine).all()
-        if not entries:
+            decided = session.connection().execute(_DECIDED, {"user_id": user_id}).all()
+        if not decided:
             return ConsentStatus("never asked")
-        for entry in entries:
-            if entry.decision == "withdrawn":
-                return ConsentStatus("withdrawn", entry.text_version, entry.decided_at)
-            if entry.text_digest == asked.digest:
-                return _agreed(entry, asked, now or datetime.now(UTC))
-        latest = entries[0]
-        return ConsentStatus("reworded", latest.text_version, latest.decided_at)
+        for decision, digest, version, decided_at in decided:
+            if decision == "withdrawn":
+                return ConsentStatus("withdrawn", version, decided_at)
+            if digest == asked.digest:
+                return _agreed(version, decided_at, asked, now or datetime.now(UTC))
+        *_, version, decided_at = decided[0]
+        return ConsentStatus("reworded", version, decided_at)
 
 
-def _agreed(entry: ConsentEntry, wording: Wording, now: datetime) -> ConsentStatus:
-    ends = datetime.fromisoformat(entry.decided_at) + timedelta(days=wording.days)
+_LEDGER = ConsentEntry.__table__.c
+_DECIDED = (
+    select(_LEDGER.decision, _LEDGER.text_digest, _LEDGER.text_version, _LEDGER.decided_at)
+    .where(_LEDGER.user_id == bindparam("user_id"))
+    .order_by(_LEDGER.entry.desc())
+)
+"""What a person decided, the latest first. Made once and without objects: each request reads it."""
+
+
+def _agreed(version: str, decided_at: str, wording: Wording, now: datetime) -> ConsentStatus:
+    ends = datetime.fromisoformat(decided_at) + timedelta(days=wording.days)
     state: State = "given" if now < ends else "expired"
     expires_at = ends.isoformat(timespec="seconds").replace("+00:00", "Z")
-    return ConsentStatus(state, entry.text_version, entry.decided_at, expires_at)
+    return ConsentStatus(state, version, decided_at, expires_at)

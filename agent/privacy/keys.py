@@ -19,6 +19,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from agent.database import Database, Table
 from agent.errors import InputError, NotFoundError
 from agent.privacy.access import ROLES, Caller, Role
+from agent.privacy.erasure import refuse_while_erased
 from agent.privacy.people import LOCAL_PERSON, People, Person, plain_name
 from agent.privacy.secret import Secret
 
@@ -105,6 +106,7 @@ class KeyStore:
 
         Raises:
             InputError: name, role, a course or the expiry does not fit.
+            ErasedError: everything of the person is being erased.
         """
         if plain_name(name) == LOCAL_PERSON:
             raise InputError(
@@ -121,8 +123,9 @@ class KeyStore:
             expires_at=_as_stored(_later(expires_at, now)) if expires_at else None,
         )
         key = f"aa_{info.prefix}_{secrets.token_urlsafe(_SECRET_BYTES)}"
-        self._people.user_id(info.name)
+        user_id = self._people.user_id(info.name)
         with self._database.begin() as session:
+            refuse_while_erased(session, user_id)
             session.add(
                 KeyRow(
                     prefix=info.prefix,

@@ -67,6 +67,13 @@ class Redactors:
                     self._known.popitem(last=False)
         return Redactor(known.enrolment, known.roster, Placeholders(exact=exact))
 
+    def forget(self, user_id: str) -> None:
+        """Drop what is remembered of a person, and the names that theirs stands among."""
+        with self._lock:
+            for known in [known for known in self._known if known[0] == user_id]:
+                del self._known[known]
+            self._compiled.clear()
+
     def _read(self, owner: Owner) -> "_Known":
         read_at = time.monotonic()
         name = self._people.name_of(owner.user_id)

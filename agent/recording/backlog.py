@@ -12,10 +12,11 @@ from typing import Any, cast
 from sqlalchemy import Delete, Select, Update, bindparam, delete, func, or_, select, update
 from sqlalchemy import Table as SqlTable
 from sqlalchemy.engine import CursorResult
-from sqlalchemy.orm import aliased
+from sqlalchemy.orm import Session, aliased
 
 from agent.database import Database, insert_into, utc_now
-from agent.recording.outbox import Kind, OutboxRow
+from agent.privacy.sealing import open_values
+from agent.recording.outbox import Kind, OutboxRow, queue
 from agent.recording.processes import Lease, Process
 from agent.recording.run_store import IS_OPEN, Run
 
@@ -82,7 +83,7 @@ class Backlog:
         """Return those entries that still wait, each with its run; an erased run is empty."""
         joined = (
             select(*_ENTRY, *Run.__table__.columns)
-            .outerjoin(Run, Run.run_id == OutboxRow.subject_id)
+            .outerjoin(Run, (Run.run_id == OutboxRow.subject_id) & (Run.content != "erased"))
             .where(OutboxRow.entry.in_(entries), OutboxRow.parked_at.is_(None))
             .order_by(OutboxRow.entry)
         )
@@ -93,7 +94,7 @@ class Backlog:
         wanted = (
             select(*Run.__table__.columns)
             .join(_ROOT, _ROOT.run_id == Run.root_run_id)
-            .where(IS_OPEN, Run.announced_at.is_(None))
+            .where(IS_OPEN, Run.announced_at.is_(None), Run.content != "erased")
             .where(Run.started_at < _from_now(-_YOUNGEST), _ROOT.status == "started")
             .where(_ROOT.started_at < _from_now(-older_than))
             .where(_ROOT.started_at > _from_now(-_OLDEST))
@@ -175,11 +176,27 @@ class Backlog:
 
     def _rows(self, query: Select[Any]) -> list[Row]:
         with self._database.read() as session:
-            return cast("list[Row]", session.connection().execute(query).mappings().all())
+            found = session.connection().execute(query).mappings().all()
+        return [
+            open_values(self._database, Run, row["run_id"], row) if row["run_id"] else row
+            for row in cast("list[Row]", found)
+        ]
 
     def _write(self, statement: Update | Delete) -> None:
         with self._database.begin() as session:
             session.execute(statement)
+
+
+def queue_again(session: Session, run_ids: Sequence[str]) -> None:
+    """Queue runs that have changed after their ends, in the transaction that changes them.
+
+    Those that no longer wait have been delivered, so that this is a patch; it is noted, because
+    nobody notes it when a run is delivered that will not change any more.
+    """
+    waiting = select(OutboxRow.subject_id).where(OutboxRow.kind == "run")
+    delivered = Run.run_id.not_in(waiting.where(OutboxRow.subject_id.in_(run_ids)))
+    session.execute(_announce(run_ids).where(delivered, Run.announced_at.is_(None)))
+    queue(session, "run", run_ids)
 
 
 def outbox_status(database: Database) -> OutboxStatus:

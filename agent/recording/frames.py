@@ -98,14 +98,15 @@ class RunShaper:
             "events": orjson.dumps(_events_of(row)),
             "error": orjson.dumps(error) if (error := _error_of(row, is_full=is_full)) else b"",
         }
+        place = self._place(row, is_full=is_full, is_patch=is_patch)
         return SentRun(
             row["run_id"],
             "patch" if is_patch else "post",
-            self._without_secrets(orjson.dumps(self._place(row, is_full=is_full))),
+            self._without_secrets(orjson.dumps(place)),
             tuple((name, self._without_secrets(part)) for name, part in parts.items() if part),
         )
 
-    def _place(self, row: Mapping[str, Any], *, is_full: bool) -> dict[str, Any]:
+    def _place(self, row: Mapping[str, Any], *, is_full: bool, is_patch: bool) -> dict[str, Any]:
         """Return what a run is, and where it stands in its tree."""
         run_id, order = row["run_id"], row["dotted_order"]
         tags = [*((row["tags"] or ()) if is_full else ()), row["prompt_version"]]
@@ -113,11 +114,13 @@ class RunShaper:
             "id": run_id,
             "name": self._scrub(row["name"]) if is_full else _safe_name(row),
             "run_type": row["run_type"],
-            "start_time": row["started_at"],
+            # LangSmith has it where a cost alone is new, and is reported to refuse old ones.
+            "start_time": None if is_patch and row["repriced"] else row["started_at"],
             "end_time": row["ended_at"] if row["status"] != "started" else None,
             # A run whose place was not recorded is a trace of its own.
             "trace_id": row["trace_id"] if order else run_id,
-            "parent_run_id": row["parent_run_id"] if order else None,
+            # It may be a function that LangSmith traces: the order names it, the record has none.
+            "parent_run_id": (order or "").rpartition(".")[0][-36:] or None,
             "dotted_order": order or f"{_compact(row['started_at'])}{run_id}",
             "session_name": row["project"] or self._project,
             "tags": [self._scrub(tag) for tag in tags if tag and (is_full or _is_name(tag))],

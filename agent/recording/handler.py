@@ -10,6 +10,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -23,7 +24,7 @@ from langgraph.errors import GraphBubbleUp, GraphInterrupt
 from agent.database import utc_now
 from agent.prices import PriceList
 from agent.privacy.owner import Owner
-from agent.recording.open_run import OpenRun, Root, Spending, stamp
+from agent.recording.open_run import OpenRun, Place, Root, Spending, stamp, status_of, traced_above
 from agent.recording.replies import Reply, prompt_texts, reply_texts, text_of_blocks
 from agent.recording.rows import Beginning, Ending, RowMaker, Texts, input_texts, step_texts
 from agent.recording.run_store import Status
@@ -40,7 +41,6 @@ _REMEMBERED = 4_096
 """Runs that ended lately; a start that was on its way meanwhile still finds its request."""
 _LEFT = "CancelledError"
 """Why a run ends of whose end nobody tells, because its request has ended."""
-_CANCELLED = (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt)
 
 
 class RecordingHandler(BaseCallbackHandler):
@@ -87,7 +87,7 @@ class RecordingHandler(BaseCallbackHandler):
         root = Root.make(run_id, owner, adopts=self._adopts)
         root.is_ours = True
         with self._lock:
-            self._add(root, run_id, None, "chain", Beginning(name, None, metadata))
+            self._add(root, run_id, root.place, "chain", Beginning(name, None, metadata))
 
     def complete(self, run_id: UUID, **late: str | None) -> None:
         """Write what became known late on all runs of an open root that lack it."""
@@ -108,7 +108,7 @@ class RecordingHandler(BaseCallbackHandler):
         """Close a root that ended before LangChain would say so; a settled one stays."""
         with self._lock:
             if run := self._open.get(run_id):
-                self._close(run.root, _status_of(error), type(error).__name__)
+                self._close(run.root, status_of(error), type(error).__name__)
 
     def on_chain_start(
         self,
@@ -232,7 +232,7 @@ class RecordingHandler(BaseCallbackHandler):
         """Settle a model call that failed or was stopped, with the text that had come."""
         with self._ending(run_id):
             self._settle_model(
-                run_id, _status_of(error), kwargs.get("response"), type(error).__name__
+                run_id, status_of(error), kwargs.get("response"), type(error).__name__
             )
 
     def _start(
@@ -241,25 +241,33 @@ class RecordingHandler(BaseCallbackHandler):
         with self._lock:
             if run_id in self._open:
                 return None
-            above = self._run_above(parent_run_id)
+            above, place = self._run_above(parent_run_id)
             if above is None:
                 root = Root.make(run_id, self._default_owner, adopts=self._adopts)
-            else:
-                root = above.root
-            return self._add(root, run_id, above, run_type, begun)
+                return self._add(root, run_id, root.place, run_type, begun)
+            if above.run_id != parent_run_id:
+                begun = replace(begun, parent_run_id=str(above.run_id))
+            return self._add(above.root, run_id, place, run_type, begun)
 
-    def _run_above(self, parent_run_id: UUID | None) -> OpenRun | None:
+    def _run_above(self, parent_run_id: UUID | None) -> tuple[OpenRun | None, Place]:
+        """Return the nearest recorded run above, and where a new run hangs."""
         if parent_run_id is None:
-            return None
-        return self._open.get(parent_run_id) or self._past.get(parent_run_id)
+            return None, Place()
+        if run := self._known(parent_run_id):
+            return run, run.place_below
+        place, ids = traced_above(parent_run_id)
+        run = next(filter(None, map(self._known, ids)), None)
+        return run, run.place_below if run and not self._adopts else place
+
+    def _known(self, run_id: UUID) -> OpenRun | None:
+        return self._open.get(run_id) or self._past.get(run_id)
 
     def _add(
-        self, root: Root, run_id: UUID, above: OpenRun | None, run_type: str, begun: Beginning
+        self, root: Root, run_id: UUID, place: Place, run_type: str, begun: Beginning
     ) -> OpenRun:
         now = utc_now()
-        order = f"{above.dotted_order}." if above else root.above
-        order = f"{order}{stamp(now)}{run_id}"
-        run = OpenRun(run_id, root, run_type, now, order, is_late=root.has_ended)
+        order = f"{place.above}.{stamp(now)}{run_id}".lstrip(".")
+        run = OpenRun(run_id, root, run_type, now, order, place.metadata, root.has_ended)
         self._open[run_id] = root.open[run_id] = run
         self._writer.submit(partial(self._rows.start, run=run, beginning=begun))
         if run.is_late:
@@ -343,7 +351,7 @@ class RecordingHandler(BaseCallbackHandler):
             if run is None:
                 return
             run.note_inputs(inputs)
-            status, kind = _status_of(error), type(error).__name__
+            status, kind = status_of(error), type(error).__name__
             if isinstance(error, GraphBubbleUp):
                 is_paused = isinstance(error, GraphInterrupt)
                 run.root.is_paused |= is_paused
@@ -389,7 +397,3 @@ def _is_on_loop() -> bool:
     except RuntimeError:
         return False
     return True
-
-
-def _status_of(error: BaseException) -> Status:
-    return "cancelled" if isinstance(error, _CANCELLED) else "error"

@@ -5,6 +5,7 @@ because nobody here knows the people in them. Nothing is sent to LangSmith.
 """
 
 import json
+import time
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -19,17 +20,18 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from agent.database import Database, insert_into
-from agent.errors import InputError
+from agent.errors import ErasedError, InputError
 from agent.prices import NANO
 from agent.privacy.redaction import Redactor
-from agent.recording.run_store import Run
+from agent.privacy.sealing import admit, seal_values
+from agent.recording.run_store import NOBODYS, Run
 from agent.recording.shapes import shape
 from agent.recording.texts import storable
 
 LONGEST_LINE = 10_000_000
 """Bytes."""
 _AT_ONCE = 500
-"""Rows in one statement."""
+"""Rows in one transaction; SQLite lets nobody else write meanwhile, some 50 ms."""
 _SAID = 20
 """Bad lines that are told one by one."""
 _IDS = uuid.UUID("6f1c7e0e-9d5a-5c8e-8a55-0d9f3f1c2b41")
@@ -144,13 +146,15 @@ class Imported:
 
 
 def import_lines(database: Database, lines: BinaryIO, *, skip_bad: bool = False) -> Imported:
-    """Write the runs of a file, all of them or none; those that are here already stay.
+    """Write the runs of a file; those that are here already stay.
 
-    Every line is read and redacted before the database is locked, and waits in a file that
-    nobody else can open.
+    Every line is read, redacted and sealed before the first is written, and waits in a file that
+    nobody else can open. Then they are written some at a time, so that others can write too;
+    where that breaks off, importing the same file again writes the rest.
 
     Raises:
-        InputError: a line is not the specification's object; with `skip_bad` it is left out.
+        InputError: a line is not the specification's object, so that nothing was written; with
+            `skip_bad` it is left out.
         StorageError: the database refuses.
     """
     report = Imported()
@@ -166,7 +170,8 @@ def import_lines(database: Database, lines: BinaryIO, *, skip_bad: bool = False)
         for number, line in _numbered(lines):
             report.read += 1
             try:
-                ready.write(json.dumps(row_of(line), allow_nan=False) + "\n")
+                row = _sealed(database, row_of(line))
+                ready.write(json.dumps(row, allow_nan=False) + "\n")
             except ValueError as error:
                 if not skip_bad:
                     raise _refusal(number, error) from None
@@ -174,9 +179,11 @@ def import_lines(database: Database, lines: BinaryIO, *, skip_bad: bool = False)
                 if report.skipped <= _SAID:
                     report.problems.append(f"line {number}: {error}")
         ready.seek(0)
-        with database.begin() as session:
-            for rows in _batches(ready):
+        for rows in _batches(ready):
+            started = time.monotonic()
+            with database.begin() as session:
                 report.written += _insert(session, rows)
+            time.sleep(time.monotonic() - started)  # whoever waits tries now and then, in no queue
     report.already_here = report.read - report.skipped - report.written
     return report
 
@@ -313,6 +320,15 @@ def _cost(said: Interaction) -> dict[str, Any]:
     nano = int((Decimal(str(said.total_cost)) * NANO).to_integral_value())
     reference = said.metadata.price_reference or "stated in the import"
     return {"cost_nano_usd": nano, "price_reference": reference}
+
+
+def _sealed(database: Database, row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row as it is stored; of a person who was erased here, the figures."""
+    try:
+        admit(database, row["user_id"])
+        return seal_values(database, Run, row["run_id"], row)
+    except ErasedError:
+        return {**row, **NOBODYS}
 
 
 def _batches(ready: IO[str]) -> Iterator[Sequence[dict[str, Any]]]:

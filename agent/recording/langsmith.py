@@ -3,9 +3,12 @@
 It keeps no queue and tries nothing twice; whoever calls decides what an answer leads to.
 """
 
+import re
 import secrets
+import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -31,8 +34,14 @@ _LEVEL = 1
 _MOST_RUNS = 100
 _MOST_BYTES = 20_971_520
 _JSON = "application/json"
-_CLOUD = "api.smith.langchain.com"
-"""How the names of LangSmith's own hosts end."""
+_CLOUD = re.compile(r"(?:(?P<region>[a-z0-9-]+)\.)?api\.smith\.langchain\.com")
+"""LangSmith's own hosts."""
+_LOOK = 2.0
+"""Seconds that a person waits for an address."""
+_ID = re.compile(r"[\w-]{1,64}")
+_PAGE = 100
+_BEFORE_ALL = "2020-01-01T00:00:00Z"
+"""Said where everything is meant, because a server may look at the last days alone."""
 
 Verdict = Literal["taken", "known", "refused", "later", "closed"]
 """`refused` is what was sent; `closed`, whatever is sent: a wrong key or address."""
@@ -73,8 +82,13 @@ class Answer:
         """Say in a few words why something was not delivered, without a stranger's words."""
         if self.status is None:
             return f"no answer ({self.failure})"
-        if self.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-            return f"HTTP {self.status}: the key is refused; check LANGSMITH_API_KEY"
+        if self.status == HTTPStatus.UNAUTHORIZED:
+            return "HTTP 401: the key is refused; check LANGSMITH_API_KEY"
+        if self.status == HTTPStatus.FORBIDDEN:
+            return (
+                "HTTP 403: the key is refused; check LANGSMITH_API_KEY, and for an organization's "
+                "key LANGSMITH_WORKSPACE_ID"
+            )
         if self.verdict == "closed":
             return f"HTTP {self.status}: check LANGSMITH_ENDPOINT"
         return f"HTTP {self.status}"
@@ -106,17 +120,32 @@ class Terms:
 class LangSmith:
     """A connection to one LangSmith; it belongs to one thread."""
 
-    def __init__(self, endpoint: str, api_key: str, *, project: str = "") -> None:
+    def __init__(
+        self, endpoint: str, api_key: str, *, project: str = "", workspace: str = ""
+    ) -> None:
+        """Prepare a connection; nothing is sent yet.
+
+        Args:
+            endpoint: The address of LangSmith's interface.
+            api_key: Whose traces they are.
+            project: The one that traces go to.
+            workspace: The id of the workspace, for a key that is good for several.
+
+        """
         self.terms = Terms()
         self._project = project
         self._asked_at: float | None = None
         self._boundary = secrets.token_hex(16)
         self._compressor = zstandard.ZstdCompressor(level=_LEVEL)
         self._endpoint = endpoint.rstrip("/")
-        self._host = urlsplit(endpoint).hostname or ""
+        self._site = site_of(endpoint)
         self._place: str | None = None
         self._http = httpx.Client(
-            headers={"x-api-key": api_key, "User-Agent": "assignment-assistant"},
+            headers={
+                "x-api-key": api_key,
+                "User-Agent": "assignment-assistant",
+                **({"X-Tenant-Id": workspace} if workspace else {}),
+            },
             timeout=httpx.Timeout(PATIENCE, connect=_CONNECT),
         )
 
@@ -128,6 +157,7 @@ class LangSmith:
             settings.langsmith_endpoint,
             key.get_secret_value() if key else "",
             project=settings.langsmith_project,
+            workspace=str(settings.langsmith_workspace_id or ""),
         )
 
     def close(self) -> None:
@@ -177,7 +207,7 @@ class LangSmith:
         """Return a run as LangSmith has it; nothing where it has none."""
         return self._read(f"/runs/{run_id}")
 
-    def trace_url(self, run: Mapping[str, Any]) -> str | None:
+    def trace_url(self, run: Mapping[str, Any], *, patience: float = PATIENCE) -> str | None:
         """Return where a run can be looked at; nothing for a server that is not LangSmith's cloud.
 
         The address is made as LangSmith's own client makes it, of the ids of the workspace and
@@ -185,17 +215,16 @@ class LangSmith:
 
         Args:
             run: Its `run_id`, and its `project` if it has one of its own.
+            patience: Seconds for each step of the request.
 
         """
-        if not self._host.endswith(_CLOUD):
-            return None
-        if run.get("project") not in (None, self._project):
+        if self._site is None or run.get("project") not in (None, self._project):
             return None
         if self._place is None:
-            _, found = self._read("/sessions", params={"name": self._project, "limit": 1})
+            wanted = {"name": self._project, "limit": 1}
+            _, found = self._read("/sessions", patience, params=wanted)
             self._place = _place_of(found)
-        site = f"https://{self._host.removesuffix(_CLOUD)}smith.langchain.com"
-        return f"{site}/{self._place}/r/{run['run_id']}?poll=true" if self._place else None
+        return f"{self._site}/{self._place}/r/{run['run_id']}?poll=true" if self._place else None
 
     def _send_multipart(self, runs: Sequence[SentRun], patience: float) -> Answer:
         body = as_multipart(runs, self._boundary)
@@ -221,8 +250,10 @@ class LangSmith:
             method, path, patience, content=body, headers=headers or {"Content-Type": _JSON}
         )[0]
 
-    def _read(self, path: str, patience: float = PATIENCE, **options: Any) -> tuple[Answer, Any]:
-        answer, body = self._ask("GET", path, patience, **options)
+    def _read(
+        self, path: str, patience: float = PATIENCE, *, method: str = "GET", **options: Any
+    ) -> tuple[Answer, Any]:
+        answer, body = self._ask(method, path, patience, **options)
         try:
             return answer, orjson.loads(body) if answer.verdict == "taken" else {}
         except orjson.JSONDecodeError:
@@ -235,6 +266,88 @@ class LangSmith:
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             return Answer(None, type(error).__name__), b""
         return Answer(reply.status_code, retry_after=_wait_of(reply)), reply.content
+
+    def delete_person(self, user_id: str, *, patience: float = PATIENCE) -> Answer:
+        """Ask for every trace of a person to be deleted, which LangSmith does when it has time.
+
+        One pair alone, because LangSmith deletes what matches any of several.
+        """
+        body = orjson.dumps({"metadata": {"user_id": user_id}})
+        return self._send("POST", "/runs/delete", body, patience)
+
+    def count_of(self, user_id: str, *, patience: float = PATIENCE) -> tuple[Answer, int]:
+        """Return how many runs of a person LangSmith has, in whichever project."""
+        projects: list[str] = []
+        while True:
+            page = {"limit": _PAGE, "offset": len(projects)}
+            answer, found = self._read("/sessions", patience, params=page)
+            if answer.verdict != "taken":
+                return answer, 0
+            projects += [str(project["id"]) for project in found]
+            if len(found) < _PAGE:
+                break
+        query: dict[str, Any] = {
+            "session": projects,
+            "filter": f'and(eq(metadata_key, "user_id"), eq(metadata_value, {_quoted(user_id)}))',
+            "start_time": _BEFORE_ALL,
+            "select": ["id"],
+            "limit": _PAGE,
+        }
+        count, is_last = 0, not projects
+        while not is_last:
+            answer, found = self._read(
+                "/runs/query", patience, method="POST", content=orjson.dumps(query),
+                headers={"Content-Type": _JSON},
+            )  # fmt: skip
+            if answer.verdict != "taken":
+                break
+            count += len(found.get("runs") or ())
+            query["cursor"] = (found.get("cursors") or {}).get("next")
+            is_last = not query["cursor"]
+        return answer, count
+
+
+def site_of(endpoint: str) -> str | None:
+    """Return where traces of LangSmith's cloud are looked at; nothing for any other server."""
+    try:
+        host = _CLOUD.fullmatch(urlsplit(endpoint).hostname or "")
+    except ValueError:
+        return None
+    if host is None:
+        return None
+    region = host["region"]
+    return f"https://{region}.smith.langchain.com" if region else "https://smith.langchain.com"
+
+
+def find_trace_url(
+    settings: Settings, run: Mapping[str, Any], *, patience: float = _LOOK
+) -> str | None:
+    """Return where a run can be looked at, if LangSmith says so in time; it never raises.
+
+    Args:
+        settings: Where LangSmith is, and the key.
+        run: Its `run_id`, and its `project` if it has one of its own.
+        patience: Seconds for all of it.
+
+    """
+    if site_of(settings.langsmith_endpoint) is None:
+        return None
+    found: list[str | None] = []
+
+    def look() -> None:
+        # Whatever goes wrong, there is no address to show, and nobody has asked for one.
+        with suppress(Exception), closing(LangSmith.open(settings)) as langsmith:
+            found.append(langsmith.trace_url(run, patience=patience))
+
+    # A thread, because neither looking up a name nor an answer that comes in drops has an end.
+    thread = threading.Thread(target=look, name="trace url", daemon=True)
+    thread.start()
+    thread.join(patience)
+    return found[0] if found else None
+
+
+def _quoted(text: str) -> str:
+    return orjson.dumps(text).decode()
 
 
 def _wait_of(reply: httpx.Response) -> float | None:
@@ -254,5 +367,6 @@ def _place_of(projects: Any) -> str | None:
     """Return the path of a project."""
     if not isinstance(projects, list) or not projects:
         return None
-    project, workspace = projects[0].get("id"), projects[0].get("tenant_id")
-    return f"o/{workspace}/projects/p/{project}" if project and workspace else None
+    ids = [str(projects[0].get(name) or "") for name in ("tenant_id", "id")]
+    workspace, project = ids
+    return f"o/{workspace}/projects/p/{project}" if all(map(_ID.fullmatch, ids)) else None

@@ -31,7 +31,7 @@ def messages_of(row: Mapping[str, Any]) -> bytes:
     blocks = _split(row["prompt"], row["message_roles"] or ())
     if blocks is None:
         return orjson.dumps({"prompts": [row["prompt"]]})
-    return orjson.dumps({"messages": [[_message(role, text) for role, text in blocks]]})
+    return orjson.dumps({"messages": [[_message(*block) for block in blocks]]})
 
 
 def reply_of(row: Mapping[str, Any], usage: Mapping[str, Any]) -> bytes:
@@ -69,24 +69,24 @@ def as_object(text: str | None, name: str) -> bytes:
     return stored if stored.startswith(b"{") else b'{"%s":%s}' % (name.encode(), stored)
 
 
-def _split(prompt: str, roles: Any) -> list[tuple[str, str]] | None:
-    """Take a prompt apart into its messages; nothing where the lengths do not fit."""
-    blocks: list[tuple[str, str]] = []
+def _split(prompt: str, roles: Any) -> list[tuple[str, str, str]] | None:
+    """Take a prompt apart into role, text and answered call; nothing where it does not fit."""
+    blocks: list[tuple[str, str, str]] = []
     at = 0
-    for role, length in roles:
+    for role, length, *call in roles:
         begins = at + len(role) + 2
         if prompt[at:begins] != f"{role}: ":
             return None
-        blocks.append((role, prompt[begins : begins + length]))
+        blocks.append((role, prompt[begins : begins + length], call[0] if call else ""))
         at = begins + length + len(_BETWEEN)
     return blocks if blocks and at == len(prompt) + len(_BETWEEN) else None
 
 
-def _message(role: str, text: str, **details: Any) -> dict[str, Any]:
+def _message(role: str, text: str, call: str = "", **details: Any) -> dict[str, Any]:
     known = _CLASSES.get(role)
     named: dict[str, Any] = {"type": role} if known else {"type": "chat", "role": role}
     if role == "tool":
-        named["tool_call_id"] = ""  # which call it answers is not recorded
+        named["tool_call_id"] = call
     return {
         "lc": 1,
         "type": "constructor",

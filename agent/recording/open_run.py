@@ -1,5 +1,7 @@
 """What has to be remembered of a run, and of the request it belongs to, until they end."""
 
+import asyncio
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,6 +12,10 @@ from langsmith.run_helpers import get_current_run_tree, get_tracing_context
 
 from agent.privacy.owner import Owner
 from agent.privacy.redaction import Redactor
+from agent.recording.run_store import Status
+
+_CANCELLED = (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt)
+_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +35,16 @@ class Spending:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a run hangs."""
+
+    above: str = ""
+    """The dotted order of the run above."""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    """What traces of LangSmith say of all that runs in them."""
+
+
 @dataclass(slots=True, eq=False)
 class Root:
     """A request: whose it is, where its tree hangs, and which of its runs are open."""
@@ -38,14 +54,12 @@ class Root:
     is_ours: bool = False
     """Whether `begin` opened it, so that `end` has to settle it."""
     trace_id: str = ""
-    above: str = ""
-    """The dotted order of the run outside, below which the tree hangs."""
+    place: Place = field(default_factory=Place)
+    """Where the tree hangs in a trace outside."""
     parent_run_id: str | None = None
     """The run outside."""
     project: str | None = None
     """The LangSmith project of the trace outside."""
-    metadata: Mapping[str, Any] = field(default_factory=dict)
-    """What the trace outside says of all that runs in it."""
     open: "dict[UUID, OpenRun]" = field(default_factory=dict)
     redactor: Redactor | None = None
     """One for all texts of a request, so that a value has one placeholder throughout."""
@@ -63,10 +77,9 @@ class Root:
             run_id,
             owner,
             trace_id=str(outside.trace_id),
-            above=f"{outside.dotted_order}.",
+            place=Place(outside.dotted_order, _outer_metadata()),
             parent_run_id=str(outside.id),
             project=outside.session_name,
-            metadata=get_tracing_context()["metadata"] or {},
         )
 
 
@@ -79,6 +92,8 @@ class OpenRun:
     run_type: str
     started_at: str
     dotted_order: str
+    outer_metadata: Mapping[str, Any] = field(default_factory=dict)
+    """What traces of LangSmith around it say."""
     is_late: bool = False
     """Whether its request had ended when it started."""
     started: float = field(default_factory=time.perf_counter)
@@ -98,6 +113,11 @@ class OpenRun:
     def is_root(self) -> bool:
         """Whether it is the request itself."""
         return self.run_id == self.root.run_id
+
+    @property
+    def place_below(self) -> Place:
+        """Where the runs below it hang."""
+        return Place(self.dotted_order, self.outer_metadata)
 
     @property
     def latency_ms(self) -> float:
@@ -123,3 +143,26 @@ def _sum(left: int | None, right: int | None) -> int | None:
 def stamp(started_at: str) -> str:
     """Write a time as LangSmith's dotted orders do."""
     return started_at.translate({ord(sign): None for sign in "-:."})
+
+
+def status_of(error: BaseException) -> Status:
+    """Return what a run comes to that raised."""
+    return "cancelled" if isinstance(error, _CANCELLED) else "error"
+
+
+def traced_above(run_id: UUID) -> tuple[Place, list[UUID]]:
+    """Return where a run hangs whose parent LangSmith's own client traces around it.
+
+    With it come the ids of the runs above that parent, the nearest first; none where the current
+    trace does not know it.
+    """
+    tree = get_current_run_tree()
+    above, found, _ = (tree.dotted_order if tree else "").partition(str(run_id))
+    if not found:
+        return Place(), []
+    ids = [UUID(other) for other in reversed(_ID.findall(above))]
+    return Place(above + found, _outer_metadata()), ids
+
+
+def _outer_metadata() -> Mapping[str, Any]:
+    return get_tracing_context()["metadata"] or {}

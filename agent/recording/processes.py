@@ -141,6 +141,14 @@ def abandon(session: Session, *, sends: bool) -> None:
             queue(session, "run", run_ids)
 
 
+def others_are_alive(database: Database) -> bool:
+    """Say whether another process than this one records."""
+    latest = (datetime.now(UTC) - timedelta(seconds=_DEAD_AFTER)).isoformat(timespec="microseconds")
+    alive = select(Process.process_id).where(Process.beat_at > latest)
+    with database.read() as session:
+        return any(process_id not in _HERE for process_id in session.scalars(alive))
+
+
 def _host() -> str:
     try:
         space = Path("/proc/self/ns/pid").stat().st_ino

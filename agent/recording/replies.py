@@ -4,13 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 from langchain_core.outputs import LLMResult
 
 from agent.prices import Price
 from agent.recording.open_run import OpenRun, Spending
 from agent.recording.run_store import Status
-from agent.recording.shapes import as_json
+from agent.recording.shapes import WORD, as_json
 from agent.recording.texts import message_of, text_of
 from graphs.calls import finish_reason
 
@@ -89,12 +89,13 @@ def prompt_texts(
 ) -> dict[str, Any]:
     """Write a prompt as the record holds it: blocks of `role: text`, and where they end."""
     said = [
-        (role, change(part if isinstance(part, str) else str(part.text))) for role, part in parts
+        (role, change(part if isinstance(part, str) else str(part.text)), _call_of(part))
+        for role, part in parts
     ]
-    blocks = (f"{role}: {text}" if role else text for role, text in said)
+    blocks = (f"{role}: {text}" if role else text for role, text, _ in said)
     return {
         "prompt": "\n\n".join(blocks),
-        "message_roles": [[role, len(text)] for role, text in said if role] or None,
+        "message_roles": [[role, len(text), *call] for role, text, call in said if role] or None,
     }
 
 
@@ -105,6 +106,12 @@ def reply_texts(reply: Reply, change: Callable[[str], str]) -> dict[str, Any]:
     told = {name: value for name, value in more.items() if value}
     outputs = {"outputs": as_json(told, change)} if told else {}
     return {"response": change(reply.text), **outputs}
+
+
+def _call_of(part: BaseMessage | str) -> tuple[str, ...]:
+    """Return the id of the call that a tool's message answers; nothing where it is no plain id."""
+    call = part.tool_call_id if isinstance(part, ToolMessage) else ""
+    return (call,) if WORD.fullmatch(call) else ()
 
 
 def text_of_blocks(blocks: Sequence[str | Mapping[str, Any]]) -> str:

@@ -16,7 +16,7 @@ from agent.privacy.owner import Owner
 from agent.privacy.redaction import Redactor
 from agent.recording.open_run import OpenRun, Root
 from agent.recording.run_store import TEXTS, Changes, Status
-from agent.recording.shapes import WORD, as_data, as_json
+from agent.recording.shapes import WORD, as_json, shape
 from agent.recording.texts import left_out_of, storable
 
 Texts = Callable[[Callable[[str], str]], dict[str, Any]]
@@ -135,7 +135,7 @@ class RowMaker:
             **beginning.values,
             **self._named(run, beginning),
         }
-        row["parameters"] = as_data(row.get("parameters"), storable)
+        row["parameters"] = shape(row.get("parameters"), storable)
         row["course"] = root.owner.course or row["course"]
         if run.keeps_text and beginning.texts:
             row.update(self._read(root, beginning.texts))
@@ -144,6 +144,7 @@ class RowMaker:
     def end(self, changes: Changes, run: OpenRun, latency_ms: float, ending: Ending) -> None:
         """Settle the row of a run that has ended."""
         values = {
+            "user_id": run.root.owner.user_id,
             "status": ending.status,
             "error": ending.error,
             "ended_at": ending.ended_at,
@@ -162,7 +163,7 @@ class RowMaker:
 
     def _named(self, run: OpenRun, beginning: Beginning) -> dict[str, Any]:
         """Return name, tags and metadata; nothing of them where they cannot be written down."""
-        metadata = {**run.root.metadata, **beginning.metadata}
+        metadata = {**run.outer_metadata, **beginning.metadata}
         try:
             redactor = _redactor_of(run.root) if run.keeps_text else None
             named = _bare(run, beginning) if redactor is None else _cleaned(beginning, redactor)
@@ -242,7 +243,7 @@ def _told(metadata: Mapping[str, Any], redactor: Redactor | None) -> dict[str, A
         told = {key: metadata[key] for key in _COLUMNS if key in metadata}
         told = {key: _clean(str(value), redactor) if value else None for key, value in told.items()}
         rest = {key: value for key, value in metadata.items() if key not in _ELSEWHERE}
-        rest = as_data(rest, partial(_clean, redactor=redactor))
+        rest = shape(rest, partial(_clean, redactor=redactor))
     return {
         "attributes": rest or None,
         "left_out": left_out_of(metadata.get("left_out"), redactor),

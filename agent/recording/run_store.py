@@ -3,6 +3,7 @@
 It knows rows and transactions, nothing of callbacks or of what may be written down.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -24,6 +25,8 @@ from sqlalchemy import Table as SqlTable
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from agent.database import Database, Table, insert_into, to_json
+from agent.errors import ErasedError
+from agent.privacy.sealing import seal_values
 from agent.recording.outbox import queue
 
 if TYPE_CHECKING:
@@ -41,10 +44,19 @@ TEXTS = ("prompt", "response", "inputs", "outputs", "left_out", "tags", "attribu
 """The columns that may hold what people wrote."""
 
 
+NOBODYS: dict[str, Any] = {
+    **dict.fromkeys((*TEXTS, "message_roles", "parameters", "thread_id", "assignment_id")),
+    "user_id": "erased",
+    "content": "erased",
+}
+"""What is left of a run's person and text once they were erased, so that totals hold."""
+
+
 class Run(Table):
     """One run: the root of a request, one call of a model, or a step between them."""
 
     __tablename__ = "runs"
+    __sealed__ = TEXTS
     __table_args__ = (
         Index("runs_by_root", "root_run_id"),
         Index("runs_that_are_open", "status", sqlite_where=_IS_OPEN, postgresql_where=_IS_OPEN),
@@ -131,7 +143,7 @@ class Changes:
     starts: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Rows by their ids; one that is there already stays as it is."""
     ends: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Values of runs that have ended; one that was settled before stays as it is."""
+    """Values of runs that have ended, with whose they are; one settled before stays as it is."""
     fills: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     """What became known late, for the runs of a root that lack it."""
     to_send: list[str] = field(default_factory=list)
@@ -201,9 +213,11 @@ class RunStore:
         Raises:
             StorageError: the database refuses.
         """
+        starts = [self._sealed(run_id, row) for run_id, row in changes.starts.items()]
+        ends = {run_id: self._sealed(run_id, values) for run_id, values in changes.ends.items()}
         with self._database.begin() as session:
-            _insert(session, list(changes.starts.values()))
-            _settle(session, changes.ends)
+            _insert(session, starts)
+            _settle(session, ends)
             _fill(session, changes.fills)
             queue(session, "run", changes.to_send)
 
@@ -223,7 +237,7 @@ class RunStore:
     def tree(self, root_run_id: str) -> Sequence[Run]:
         """Return every run of one request, each before those below it."""
         mine = select(Run).where(Run.root_run_id == root_run_id)
-        return self._read(mine.order_by(Run.dotted_order, Run.started_at))
+        return _from_above(self._read(mine.order_by(Run.dotted_order, Run.started_at)))
 
     def of_root(self, root_run_id: str) -> Sequence[Run]:
         """Return the model calls of one request, in order."""
@@ -238,9 +252,28 @@ class RunStore:
         """Return every model call, oldest first."""
         return self._read(_llm_runs().order_by(Run.started_at, Run.run_id))
 
+    def _sealed(self, run_id: str, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return values as they are stored; of a person who was erased meanwhile, the figures."""
+        try:
+            return seal_values(self._database, Run, run_id, values)
+        except ErasedError:
+            return {**values, **NOBODYS}
+
     def _read(self, query: Select[Run]) -> Sequence[Run]:
         with self._database.read() as session:
             return session.scalars(query).all()
+
+
+def _from_above(runs: Sequence[Run]) -> list[Run]:
+    """Put each run behind the one above it; the order of a trace outside may sort it before."""
+    known, below, found = {run.run_id for run in runs}, defaultdict[str | None, list[Run]](list), []
+    for run in runs:
+        below[run.parent_run_id if run.parent_run_id in known else None].append(run)
+    left = below.pop(None, [])[::-1]
+    while left:
+        found.append(left.pop())
+        left += below.pop(found[-1].run_id, [])[::-1]
+    return [*found, *(run for rest in below.values() for run in rest)]
 
 
 def _llm_runs() -> Select[Run]:
@@ -280,7 +313,8 @@ def _settle(session: Session, ends: Mapping[str, Mapping[str, Any]]) -> None:
     """Write ends in as few statements as there are kinds of them."""
     kinds: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for run_id, values in ends.items():
-        kinds.setdefault(tuple(values), []).append({"_run_id": run_id, **values})
+        changed = {name: value for name, value in values.items() if name != "user_id"}
+        kinds.setdefault(tuple(changed), []).append({"_run_id": run_id, **changed})
     for names, rows in kinds.items():
         wanted = update(_RUNS).where(_RUNS.c.run_id == bindparam("_run_id"), _OPEN)
         session.connection().execute(wanted.values({name: bindparam(name) for name in names}), rows)

@@ -41,11 +41,6 @@ def as_json(value: Any, change: Change) -> str:
     return orjson.dumps(shape(value, change)).decode()
 
 
-def as_data(value: Any, change: Change) -> Any:
-    """Return what `as_json` writes, for a column that takes data and is written as JSON later."""
-    return orjson.loads(as_json(value, change))
-
-
 def shape(value: Any, change: Change) -> Any:
     """Return a value as plain data, every text in it changed, those of dict keys too."""
     return _Shaper(change).shape(value, 0)

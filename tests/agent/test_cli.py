@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import uvicorn
 
 from agent.cli import main
 from agent.models.served import ServedModel
@@ -218,14 +219,11 @@ def test_nothing_is_said_to_be_recorded_when_nothing_ran(assist: Assist) -> None
 
 def test_server_is_started_when_asked(assist: Assist, monkeypatch: pytest.MonkeyPatch) -> None:
     """On loopback alone, on the port that was named."""
-    started: dict[str, Any] = {}
-    monkeypatch.setattr("uvicorn.run", lambda app, **options: started.update(app=app, **options))
+    started: list[uvicorn.Config] = []
+    monkeypatch.setattr("uvicorn.Server.run", lambda server: started.append(server.config))
     assert "http://127.0.0.1:8123" in assist("serve", "--port", "8123").err
-    assert (started["app"], started["host"], started["port"]) == (
-        "server:create_app",
-        "127.0.0.1",
-        8123,
-    )
+    (config,) = started
+    assert (config.app, config.host, config.port) == ("server:create_app", "127.0.0.1", 8123)
 
 
 def test_consent_is_shown_when_decided(assist: Assist) -> None:
@@ -275,7 +273,7 @@ def test_doctor_names_what_is_wrong_when_a_store_is_broken(assist: Assist, tmp_p
     assert "ASSIST_DATA_DIR" in healthy.out
     assert "ok   index: open but empty" in healthy.out
     assert {f["what"] for f in assist("doctor", "--json").json["findings"]} == {
-        "records", "index", "embeddings", "models", "prices",
+        "records", "keys", "index", "embeddings", "models", "prices",
     }  # fmt: skip
     (tmp_path / "data" / "records.db").write_text("broken " * 100, "utf-8")
     sick = assist("doctor")

@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 import agent.insight.feedback
 import agent.recording.processes
 import agent.stores
+import agent.thread_book
 from agent.database import Database, Table
 from agent.errors import SettingsError, StorageError
 from agent.privacy.people import Person
@@ -21,6 +22,7 @@ from agent.privacy.people import Person
 def test_migrations_match_the_models_when_run(tmp_path: Path) -> None:
     """What Alembic builds is what the models say, so nothing is left to migrate."""
     assert agent.stores
+    assert agent.thread_book
     assert agent.recording.processes
     assert agent.insight.feedback
     database = Database.open(f"sqlite:///{tmp_path / 'records.db'}")

@@ -54,7 +54,7 @@ def answering(reply: Response) -> Starlette:
 def test_nothing_is_asked_when_only_the_offline_model_is_there(tmp_path: Path) -> None:
     """All is well without a network, and the embeddings and prices in force are named."""
     found = look(tmp_path)
-    assert list(found) == ["records", "index", "embeddings", "models", "prices"]
+    assert list(found) == ["records", "keys", "index", "embeddings", "models", "prices"]
     assert all(finding.ok for finding in found.values())
     assert found["embeddings"].detail == "wordllama:l2_supercat:256 (ASSIST_EMBEDDINGS)"
     assert found["prices"].detail == "offline:offline-1: offline: no charge"

@@ -24,6 +24,8 @@ from tests.agent.insight.test_usage import call
 def stores(records_url: str) -> Iterator[Stores]:
     """The stores of one database."""
     opened = Stores.open(Settings(database_url=records_url))
+    for user_id in ("u", "u1", "u2"):
+        opened.vault.keys.admit(user_id)
     yield opened
     opened.close()
 
@@ -83,9 +85,9 @@ def test_ends_of_every_kind_are_written_when_they_share_a_transaction(stores: St
     ids = [str(row["run_id"]) for row in rows]
     stores.runs.write(Changes(starts=dict(zip(ids, rows, strict=True))))
     ends = {
-        ids[0]: {"status": "done", "response": "A map."},
+        ids[0]: {"user_id": "u", "status": "done", "response": "A map."},
         ids[1]: {"status": "error", "error": "RuntimeError"},
-        ids[2]: {"status": "done", "response": "A list."},
+        ids[2]: {"user_id": "u", "status": "done", "response": "A list."},
     }
     fills = [(run_id, {"prompt_type": "chat"}) for run_id in ids[:2]]
     stores.runs.write(Changes(ends=ends, fills=fills, to_send=ids[:2]))
@@ -174,6 +176,7 @@ def test_usage_is_counted_by_category_when_a_day_is_read(stores: Stores) -> None
 def test_assignment_is_kept_for_its_person_alone_when_planned(stores: Stores) -> None:
     """Plan and draft are kept; a stranger's id answers like an unknown one."""
     owner, stranger = Owner(str(uuid.uuid4())), Owner(str(uuid.uuid4()))
+    stores.vault.keys.admit(owner.user_id)
     made = stores.assignments.add(owner, title="Lab", brief="Sort.")
     stores.assignments.keep_draft(owner, made, "no JSON")
     assert stores.assignments.get(owner, made).draft == "no JSON"

@@ -72,7 +72,7 @@ def test_doctor_says_what_the_page_shows_when_asked(tmp_path: Path) -> None:
     good, bad = re.findall(r"```text\n(.+?)\n```", PAGE, re.S)
     with running(OpenAIServer().app) as base:
         given: dict[str, Any] = {"data_dir": tmp_path / "data", "openai_base_url": f"{base}/v1"}
-        well = examine(Settings(**given))
+        well = [one for one in examine(Settings(**given)) if one.what != "keys"]  # another page's
         ill = examine(Settings(**given, fast_model="openai:llama3.1:8b"))
     host = base.removeprefix("http://")
     assert [_line(finding).replace(host, HERE) for finding in well] == good.splitlines()

@@ -5,6 +5,7 @@ By hand: `python -m tests.servers.langsmith --port 9001`, then do as it prints.
 
 import asyncio
 import json
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from email import policy
@@ -22,6 +23,11 @@ MODES = {"up": None, "down": 503, "busy": 429, "broken": 500, "locked": 401, "st
 
 _OLDEST = timedelta(hours=24)
 """LangSmith is reported to refuse a request that holds a run further than this from now."""
+
+
+_FILTER = re.compile(
+    r"and\(eq\(metadata_key, (?P<name>.+)\), eq\(metadata_value, (?P<value>.+)\)\)"
+)
 
 
 class LangSmithServer:
@@ -47,8 +53,8 @@ class LangSmithServer:
         """Whether a request is refused with 409 that repeats what was done already."""
         self.done: list[str] = []
         """What was kept, as `post.<id>`, `patch.<id>` or `feedback.<id>`; twice what came twice."""
-        self.project = {"id": "p-1", "tenant_id": "t-1"}
-        """The one project that there is."""
+        self.projects: Any = [{"id": "p-1", "tenant_id": "t-1"}]
+        """What is answered to whoever asks for a project."""
         self.requests = 0
         """How many requests came that carry something, refused ones too."""
         self.encodings: list[str] = []
@@ -57,9 +63,15 @@ class LangSmithServer:
         """The body of each, decompressed, so that a text can be looked for."""
         self.keys: set[str] = set()
         """The API keys that were shown."""
+        self.workspaces: set[str] = set()
+        """The workspaces that requests named; empty for one that named none."""
         self.runs: dict[str, dict[str, Any]] = {}
         """Every run by its id, what was posted and patched in one."""
         self.feedback: list[dict[str, Any]] = []
+        self.deletions: list[dict[str, Any]] = []
+        """What was asked to be deleted."""
+        self.is_deleting = True
+        """Whether that goes at once; LangSmith takes days."""
         self._posted: dict[str, dict[str, Any]] = {}
         self._patched: dict[str, dict[str, Any]] = {}
         self._on_end = on_end
@@ -78,6 +90,8 @@ class LangSmithServer:
         self.app = FastAPI()
         self.app.add_middleware(_Cutting, server=self)
         self.app.get("/info")(self._tell)
+        self.app.post("/runs/delete", status_code=202)(self._delete)
+        self.app.post("/runs/query")(self._find)
         self.app.post("/runs/multipart", status_code=202)(self._take_multipart)
         self.app.post("/runs/batch", status_code=202)(self._take_batch)
         self.app.post("/runs", status_code=202)(self._take_run)
@@ -85,7 +99,7 @@ class LangSmithServer:
         self.app.get("/runs/{run_id}")(self._show_run)
         self.app.post("/feedback")(self._take_feedback)
         self.app.patch("/feedback/{feedback_id}")(self._change_feedback)
-        self.app.get("/sessions")(self._show_project)
+        self.app.get("/sessions")(self._show_projects)
 
     async def _tell(self) -> dict[str, Any]:
         await self._answer_as_told()
@@ -137,9 +151,38 @@ class LangSmithServer:
                 said.update(changes)
         return {}
 
-    async def _show_project(self) -> list[dict[str, str]]:
+    async def _show_projects(self, request: Request) -> Any:
+        self.workspaces.add(request.headers.get("x-tenant-id", ""))
         await self._answer_as_told()
-        return [self.project]
+        return self.projects
+
+    async def _delete(self, request: Request) -> dict[str, str]:
+        wanted = json.loads(await self._receive(request))
+        self.deletions.append(wanted)
+        (pair,) = wanted["metadata"].items()
+        self.delete(*pair)
+        return {}
+
+    def delete(self, name: str, value: str) -> None:
+        """Delete what has a value in its metadata, unless the server takes its time."""
+        if self.is_deleting:
+            for run_id in [run["id"] for run in self.runs.values() if _told(run, name) == value]:
+                for known in (self.runs, self._posted, self._patched):
+                    known.pop(run_id, None)
+
+    async def _find(self, request: Request) -> dict[str, Any]:
+        query = json.loads(await self._receive(request))
+        pair = _FILTER.fullmatch(query["filter"])
+        if pair is None or not query["session"]:
+            raise HTTPException(422, "this server knows one filter")
+        name, value = json.loads(pair["name"]), json.loads(pair["value"])
+        found = [{"id": run["id"]} for run in self.runs.values() if _told(run, name) == value]
+        first = int(query.get("cursor") or 0)
+        last = first + query["limit"]
+        return {
+            "runs": found[first:last],
+            "cursors": {"next": str(last) if last < len(found) else None},
+        }
 
     def _note(self, operations: set[str]) -> None:
         if self.conflicts and operations & set(self.done):
@@ -156,6 +199,7 @@ class LangSmithServer:
         self.encodings.append(encoding)
         self.bodies.append(body)
         self.keys.add(request.headers.get("x-api-key", ""))
+        self.workspaces.add(request.headers.get("x-tenant-id", ""))
         await self._answer_as_told()
         return body
 
@@ -206,6 +250,10 @@ class _Cutting:
             return False
         self._server.resets -= 1
         return True
+
+
+def _told(run: Mapping[str, Any], name: str) -> Any:
+    return ((run.get("extra") or {}).get("metadata") or {}).get(name)
 
 
 def usage_of(run: Mapping[str, Any]) -> dict[str, Any]:

@@ -33,7 +33,7 @@ _HANDLE = re.compile(
     re.I,
 )  # fmt: skip
 _STUDENT_ID = re.compile(
-    r"\b(?:student|matric(?:ulation)?|enrol?ment|registration|roll|candidate|university|uni|campus)"
+    r"\b(?:student|matric(?:ulation)?|enroll?ment|registration|roll|candidate|university|uni|campus)"
 
         r"[ _-]?(?:id|no|nr|num(?:ber)?|\#)?\.?[\"']?(?: (?:id|no|number))?(?: is"
         r"|'s)?\s{0,2}[:=\#]?\s{0,2}"

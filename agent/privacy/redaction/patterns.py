@@ -48,6 +48,7 @@ _SEVEN_DIGITS = re.compile(r"\d(?:[().\s/xXeEtT-]{0,17}\d){6}")
 """What every card, social security and telephone number has, an extension's digits among them."""
 _IBAN_START = re.compile(r"\d(?<=[A-Za-z]{2}\d)\d")
 _IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?:[ -]?[A-Za-z0-9]){11,30}")
+_UUID = re.compile(r"(?<![\w-])[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(?![\w-])")
 
 _SSN = re.compile(r"(?<![\w.-])(?!000|666|9)\d{3}([- ])(?!00)\d{2}\1(?!0000)\d{4}(?![\w-]|\.\d)")
 _SSN_CUE = re.compile(r"\b(?:ssn|social security)\b", re.I)
@@ -105,7 +106,7 @@ def find_numbers(text: str, prose: Prose) -> Iterator[Find]:
     if _IBAN_START.search(text):
         for match in _IBAN.finditer(text):
             length = _iban_length(match[0])
-            if length:
+            if length and not _is_in_uuid(text, match.start()):
                 yield Find(match.start(), match.start() + length, "IBAN")
     is_long = _SEVEN_DIGITS.search(text) is not None
     if is_long:
@@ -203,6 +204,12 @@ def _iban_length(text: str) -> int:
     turned = number[4:] + number[:4]
     remainder = int("".join(str(int(character, 36)) for character in turned)) % 97
     return place if remainder == 1 and not followed else 0
+
+
+def _is_in_uuid(text: str, place: int) -> bool:
+    """Tell whether a group of a UUID begins at a place; its check digits can hold by chance."""
+    starts = (place - before for before in (0, 9, 14, 19, 24))
+    return any(start >= 0 and _UUID.match(text, start) for start in starts)
 
 
 def _is_public(text: str) -> bool:

@@ -21,6 +21,8 @@ REASON = "Complaint 17 of 3 March"
 def stores(settings: Settings) -> Iterator[Stores]:
     """Calls of two people in turn, four of them in one moment, and one of another course."""
     opened = Stores.open(settings)
+    for person in ("ada", "ben", "eve"):
+        opened.vault.keys.admit(person)
     for number in range(8):
         moment = f"2026-11-22T10:00:{max(number - 3, 0):02}.000000Z"
         person = "ben" if number % 2 else "ada"

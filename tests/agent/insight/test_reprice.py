@@ -220,12 +220,12 @@ def test_figure_is_kept_once_when_two_reprice_at_the_same_time(
     store = fill(database, run(1))
     write = sys.modules["agent.insight.reprice"]._write
 
-    def write_twice(database: Database, fresh: list[tuple[Run, Price]]) -> None:
-        write(database, fresh)
-        write(database, [(found, Price(1, "another list")) for found, _ in fresh])
+    def write_twice(database: Database, fresh: list[tuple[Run, Price]], **options: Any) -> int:
+        others = [(found, Price(1, "another list")) for found, _ in fresh]
+        return sum(write(database, prices, **options) for prices in (fresh, others))
 
     monkeypatch.setattr(sys.modules["agent.insight.reprice"], "_write", write_twice)
-    reprice(database, PriceList())
+    assert reprice(database, PriceList(), sends=True).queued == 1
     found = get(store, 1)
     assert found.cost_nano_usd == 750_000
     assert [old["nano_usd"] for old in found.repriced or []] == [900_000]
@@ -247,7 +247,7 @@ def test_command_says_what_changed_when_it_is_run(
     app(["--dry-run", "--json"], standalone_mode=False)
     assert json.loads(capsys.readouterr().out) == {
         "dry_run": True, "runs": 3, "changed": 1, "kept": 1, "unpriced": 1,
-        "before_nano_usd": 1_800_000, "after_nano_usd": 1_650_000,
+        "before_nano_usd": 1_800_000, "after_nano_usd": 1_650_000, "queued": 0,
     }  # fmt: skip
     app(["--since", "2026-11-22", "--until", "2026-11-22"], standalone_mode=False)
     assert capsys.readouterr().out.splitlines() == [

@@ -11,6 +11,7 @@ import pytest
 from agent.assistant import AsyncAssistant
 from agent.blocking import Assistant
 from agent.errors import AssistantError
+from agent.models import served
 from tests.agent.test_assistant import BRIEF
 from tests.agent.test_providers import connected
 from tests.graphs.test_build import CODE, PLAN
@@ -28,15 +29,21 @@ FAULTS = [
     ("500", True, "model_failed", "server's side", "error", 2),
     ("400", False, "model_failed", "invalid (400)", "error", 1),
     ("400", True, "model_failed", "invalid (400)", "error", 1),
-    ("hang", False, "model_timeout", "within 3 s", "error", 1),
-    ("hang", True, "model_timeout", "within 3 s", "error", 1),
+    ("hang", False, "model_timeout", "within 1 s", "error", 1),
+    ("hang", True, "model_timeout", "within 1 s", "error", 1),
     ("cut", False, "model_failed", "connection broke", "error", 2),
     ("cut", True, "model_failed", "connection broke", "incomplete", 2),
     ("eof", False, "model_failed", "connection broke", "error", 2),
     ("eof", True, "model_incomplete", "broke off", "incomplete", 2),
-    ("stall", False, "model_timeout", "within 3 s", "error", 1),
+    ("stall", False, "model_timeout", "within 1 s", "error", 1),
     ("stall", True, "model_timeout", "did not answer", "incomplete", 2),
 ]
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let little time pass between the tries."""
+    monkeypatch.setattr(served, "_BACKOFF", lambda _: 0.01)
 
 
 @pytest.mark.parametrize(("fault", "streamed", "code", "said", "status", "calls"), FAULTS)
@@ -47,9 +54,8 @@ def test_fault_is_settled_and_named_when_a_server_fails(  # noqa: PLR0917 - pyte
     """Every try is a settled row; the message says what to do and nothing of the prompt."""
     provider = OpenAIServer(WORDS, fault=fault)
     with running(provider.app) as base:
-        settings = connected(
-            tmp_path, monkeypatch, base, model_retries=1, model_timeout=3, stream_timeout=0.3
-        )
+        patience = {"model_timeout": 1 if "within 1 s" in said else 10, "stream_timeout": 0.3}
+        settings = connected(tmp_path, monkeypatch, base, model_retries=1, **patience)
         with Assistant(settings) as assistant:
             ask = (lambda q: list(assistant.stream(q))) if streamed else assistant.ask
             with pytest.raises(AssistantError) as caught:

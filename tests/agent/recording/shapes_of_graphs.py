@@ -281,6 +281,27 @@ def traced_inside(config: RunnableConfig, client: Client) -> None:
         RunnableLambda(inner).invoke("a", config)
 
 
+def traced_in_a_node(config: RunnableConfig, client: Client) -> None:
+    """Run a node that LangSmith traces too, and below it a function and a chain."""
+
+    @traceable(client=client)
+    def inner(text: str) -> str:
+        chain: Any = RunnableLambda(lambda asked: asked["question"]) | _model() | StrOutputParser()
+        return str(chain.invoke({"question": text}))
+
+    @traceable(client=client)
+    def outer(state: Text) -> Text:
+        return {"text": _model().invoke(inner(state["text"])).text}
+
+    builder = StateGraph(Text)
+    builder.add_node("read", lambda _: {})
+    builder.add_node("write", outer)
+    builder.add_edge(START, "read")
+    builder.add_edge("read", "write")
+    with tracing_context(enabled=True):
+        builder.compile().invoke({"text": "a"}, config)
+
+
 def evaluated(config: RunnableConfig, client: Client) -> None:
     """Run a chain over examples with LangSmith's evaluation."""
     example = Example(
@@ -333,8 +354,8 @@ SHAPES: tuple[Shape, ...] = (
     *(graph_streamed, graph_streamed_async, sent_to_several, tools_in_a_node, agent_with_tools),
     *(graph_in_a_graph, stopped_for_a_person, failing_node, failing_tool, cancelled),
     *(stream_broken_off, stream_that_ends_early, tried_again, fallen_back, batched),
-    *(traced_outside, traced_inside, evaluated, retriever, structured_output, text_model),
-    embedded,
+    *(traced_outside, traced_inside, traced_in_a_node, evaluated, retriever, structured_output),
+    *(text_model, embedded),
 )
 
 

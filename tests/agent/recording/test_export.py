@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,14 +42,6 @@ INTERACTION: dict[str, Any] = {
 
 
 PAGE = (Path(__file__).parents[3] / "docs" / "record.md").read_text("utf-8")
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    """An empty record."""
-    opened = Database.open(f"sqlite:///{tmp_path / 'records.db'}")
-    yield opened
-    opened.close()
 
 
 def keys_in(table: str) -> list[str]:

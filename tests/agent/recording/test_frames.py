@@ -243,6 +243,14 @@ def test_end_is_left_out_when_a_run_is_open() -> None:
     assert shaped(call(), is_patch=True).verb == "patch"
 
 
+def test_start_is_left_out_when_a_known_run_is_priced_anew() -> None:
+    """LangSmith has it, and is reported to refuse old ones."""
+    old = [{"at": ENDED, "nano_usd": 1, "reference": "x"}]
+    assert "start_time" not in read(shaped(call(repriced=old), is_patch=True))
+    assert read(shaped(call(repriced=old)))["start_time"] == STARTED
+    assert read(shaped(call(), is_patch=True))["start_time"] == STARTED
+
+
 @pytest.mark.parametrize(
     ("changes", "inputs", "outputs"),
     [
@@ -263,14 +271,19 @@ def test_prompt_is_sent_whole_when_it_cannot_be_taken_apart(
 
 
 def test_odd_messages_are_sent_when_they_are_recorded() -> None:
-    """Roles of other makers, tools, and the calls of tools."""
-    roles = [["critic", 2], ["tool", 2]]
+    """Roles of other makers, the calls of tools, and which of them a result answers."""
+    roles = [["critic", 2], ["tool", 2], ["tool", 1, "call_1"]]
     outputs = '{"tool_calls":[{"name":"f","args":{"a":1},"id":"1","type":"tool_call"}]}'
-    sent = read(shaped(call(prompt="critic: no\n\ntool: 42", message_roles=roles, outputs=outputs)))
+    prompt = "critic: no\n\ntool: 42\n\ntool: 7"
+    sent = read(shaped(call(prompt=prompt, message_roles=roles, outputs=outputs)))
     (messages,) = sent["inputs"]["messages"]
-    tool = dumpd(ToolMessage("42", tool_call_id=""))
-    del tool["kwargs"]["status"]
-    assert messages == [dumpd(ChatMessage(role="critic", content="no")), tool]
+    tools = [
+        dumpd(ToolMessage("42", tool_call_id="")),
+        dumpd(ToolMessage("7", tool_call_id="call_1")),
+    ]
+    for tool in tools:
+        del tool["kwargs"]["status"]
+    assert messages == [dumpd(ChatMessage(role="critic", content="no")), *tools]
     kwargs = sent["outputs"]["generations"][0][0]["message"]["kwargs"]
     assert kwargs["tool_calls"][0]["args"] == {"a": 1}
 

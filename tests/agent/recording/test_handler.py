@@ -1,8 +1,6 @@
 """One row a run: started before the call, settled after it, whatever happens between."""
 
 import asyncio
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -21,14 +19,6 @@ from graphs.build import AssistantGraph, build_graph
 from tests.fakes import ScriptedChatModel, make_handler, make_services, reply
 
 REQUEST: Any = {"messages": [HumanMessage("what is a dict")]}
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    """A real SQLite file."""
-    opened = Database.open(f"sqlite:///{tmp_path / 'records.db'}")
-    yield opened
-    opened.close()
 
 
 @pytest.fixture
@@ -241,6 +231,7 @@ def test_rows_are_not_doubled_when_two_handlers_listen(store: RunStore) -> None:
     assert len(store.latest(10)) == 1
 
 
+@pytest.mark.parametrize("records_url", ["sqlite"], indirect=True)
 def test_run_fails_when_it_cannot_be_recorded(database: Database, store: RunStore) -> None:
     """Nothing is answered without its record."""
     graph = recorded(ScriptedChatModel(replies=[reply("Hi.")]), make_handler(store))

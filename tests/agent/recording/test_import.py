@@ -1,7 +1,9 @@
 """The record on its way in: as stated, all of a file or nothing, and once."""
 
 import json
-from collections.abc import Iterator
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -18,22 +20,13 @@ from agent.recording.importing import Imported, import_lines
 from agent.recording.outbox import OutboxRow
 from agent.recording.run_store import Run, RunStore
 from agent.recording.verify import verify
+from tests.agent.insight.test_usage import call
 from tests.agent.recording.test_export import lines_of
 from tests.agent.recording.test_handler import REQUEST, recorded
 from tests.fakes import ScriptedChatModel, make_handler, reply
 
 SAMPLES = (Path(__file__).parent / "samples.jsonl").read_bytes()
 """The specification's three sample interactions."""
-
-
-@pytest.fixture
-def database(records_url: str) -> Iterator[Database]:
-    """An empty record."""
-    opened = Database.open(records_url)
-    with opened.begin() as session:
-        session.query(Run).delete()
-    yield opened
-    opened.close()
 
 
 def sample(**changes: Any) -> dict[str, Any]:
@@ -234,7 +227,7 @@ def test_file_is_refused_when_a_line_has_no_end(
 def test_every_line_is_written_when_there_are_many(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Some at a time, one transaction for all: what fails late leaves nothing."""
+    """Some at a time: what breaks off late is completed by the next try, and nothing is doubled."""
     monkeypatch.setattr(importing, "_AT_ONCE", 2)
     many = [sample(input_tokens=number) for number in range(5)]
     real, seen = importing._insert, []
@@ -249,8 +242,37 @@ def test_every_line_is_written_when_there_are_many(
         patch.setattr(importing, "_insert", fail_late)
         with pytest.raises(ZeroDivisionError):
             put(database, *many)
-    assert RunStore(database).oldest_first() == []
-    assert put(database, *many, *many) == Imported(read=10, written=5, already_here=5)
+    assert len(RunStore(database).oldest_first()) == 4
+    assert put(database, *many, *many) == Imported(read=10, written=1, already_here=9)
+
+
+def test_others_can_write_when_an_import_is_long(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A request that is answered meanwhile does not wait for the end of the file."""
+    monkeypatch.setattr(importing, "_AT_ONCE", 100)
+    real, has_begun = importing._insert, threading.Event()
+
+    def insert_slowly(*some: Any) -> int:
+        written = real(*some)
+        has_begun.set()
+        time.sleep(0.02)
+        return written
+
+    monkeypatch.setattr(importing, "_insert", insert_slowly)
+    bare = sample(prompt=None, response=None)
+    many = [{**bare, "input_tokens": number} for number in range(3_000)]
+    with ThreadPoolExecutor() as pool:
+        report = pool.submit(put, database, *many)
+        assert has_begun.wait(60)
+        with database.begin() as session:
+            session.add(Run(**call(0)))
+            session.flush()
+            written = session.scalar(select(func.count()).where(Run.origin == "imported"))
+        assert report.result() == Imported(read=3_000, written=3_000)
+    assert written is not None
+    assert written < 3_000
+    assert len(RunStore(database).oldest_first()) == 3_001
 
 
 def test_fault_is_told_before_anything_is_redacted_when_a_file_is_long(

@@ -100,7 +100,7 @@ class Traced:
     own: Mapping[str, Sent]
 
 
-def trace(shape: Shape, folder: Path) -> Traced:
+def trace(shape: Shape, folder: Path, stock_base: str, own_base: str) -> None:
     """Run a shape with both tracers, each with a LangSmith of its own."""
     database = Database.open(f"sqlite:///{folder / shape.__name__}.db")
     writer = Writer(RunStore(database))
@@ -110,18 +110,15 @@ def trace(shape: Shape, folder: Path) -> Traced:
     handler = RecordingHandler(
         writer, rows, prices=PriceList(), default_owner=Owner("u1"), adopts=True
     )
-    stock, own = LangSmithServer(), LangSmithServer()
-    with running(stock.app) as stock_base, running(own.app) as own_base:
-        client = Client(stock_base, api_key="k")
-        tracer = LangChainTracer(client=client, project_name=PROJECT)
-        shape({"callbacks": [tracer, handler]}, client)
-        client.flush()
-        client.close()
-        writer.close()
-        ship(database, own_base)
+    client = Client(stock_base, api_key="k")
+    tracer = LangChainTracer(client=client, project_name=PROJECT)
+    shape({"callbacks": [tracer, handler]}, client)
+    client.flush()
+    client.close()
+    writer.close()
+    ship(database, own_base)
     database.close()
     assert not handler._open
-    return Traced(stock.runs, own.runs)
 
 
 def ship(database: Database, base: str) -> None:
@@ -154,7 +151,14 @@ def traced(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Traced]:
 
 def trace_all(folder: Path) -> dict[str, Traced]:
     """Run every shape."""
-    return {shape.__name__: trace(shape, folder) for shape in SHAPES}
+    traced, stock, own = {}, LangSmithServer(), LangSmithServer()
+    with running(stock.app) as stock_base, running(own.app) as own_base:
+        for shape in SHAPES:
+            trace(shape, folder, stock_base, own_base)
+            traced[shape.__name__] = Traced({**stock.runs}, {**own.runs})
+            stock.runs.clear()
+            own.runs.clear()
+    return traced
 
 
 def compare(traced: Traced) -> Iterator[tuple[str, Any, Any]]:

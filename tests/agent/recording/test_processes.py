@@ -18,7 +18,7 @@ import agent.recording.processes
 from agent.database import Database, utc_now
 from agent.recording.outbox import OutboxRow
 from agent.recording.processes import Heartbeat, Lease, Process, _host, abandon
-from agent.recording.run_store import Changes, Run, RunStore
+from agent.recording.run_store import Changes, RunStore
 from tests.agent.insight.test_usage import call
 from tests.agent.recording.test_writer import outbox, statuses, wait_for
 
@@ -35,17 +35,6 @@ open_run(database, sys.argv[2], heart.process_id)
 print("open", flush=True)
 sys.stdin.read()
 """
-
-
-@pytest.fixture
-def database(records_url: str) -> Iterator[Database]:
-    """The records, on each database they have to run on."""
-    opened = Database.open(records_url)
-    with opened.begin() as session:
-        for table in (OutboxRow, Run, Lease, Process):
-            session.execute(delete(table))
-    yield opened
-    opened.close()
 
 
 def open_run(database: Database, run_id: str, process_id: str | None) -> None:

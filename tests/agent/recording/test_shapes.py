@@ -1,11 +1,9 @@
 """Whatever a step is given or gives back, its run is recorded, and every text in it was read."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -99,22 +97,6 @@ EXOTIC = {
     "empty": (None, None),
     "false": (False, False),
 }
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    """A real SQLite file."""
-    opened = Database.open(f"sqlite:///{tmp_path / 'records.db'}")
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def handler(database: Database) -> Iterator[RecordingHandler]:
-    """A handler of a person who consents."""
-    made = make_handler(RunStore(database))
-    yield made
-    made._writer.close()
 
 
 def rows(database: Database) -> list[Run]:

@@ -43,17 +43,6 @@ SOON = 20.0
 REFUSED = "HTTP 422; it started a day ago"
 
 
-@pytest.fixture
-def database(records_url: str) -> Iterator[Database]:
-    """The records, on each database they have to run on."""
-    opened = Database.open(records_url)
-    with opened.begin() as session:
-        for table in (OutboxRow, Run, Lease, Process):
-            session.execute(delete(table))
-    yield opened
-    opened.close()
-
-
 @contextmanager
 def shipper_to(
     base: str, database: Database, *, process_id: str = "p1", pace: Pace = QUICK, **changes: Any
@@ -666,26 +655,3 @@ def wait_until_runs(server: LangSmithServer, child: subprocess.Popen[str]) -> No
         assert child.poll() is None
         assert time.monotonic() < ends_at
         time.sleep(0.01)
-
-
-@pytest.mark.parametrize(
-    ("host", "site"),
-    [
-        ("api.smith.langchain.com", "https://smith.langchain.com"),
-        ("eu.api.smith.langchain.com", "https://eu.smith.langchain.com"),
-        ("127.0.0.1", None),
-    ],
-)
-def test_trace_has_an_address_when_it_is_in_the_cloud(host: str, site: str | None) -> None:
-    """Of the ids of workspace and project, which are asked for once."""
-    server = LangSmithServer()
-    with running(server.app) as base:
-        langsmith = LangSmith(base, "k", project="p")
-        langsmith._host = host
-        run = {"run_id": "r-1", "project": None}
-        expected = site and f"{site}/o/t-1/projects/p/p-1/r/r-1?poll=true"
-        assert langsmith.trace_url(run) == expected
-        server.status = 403
-        assert langsmith.trace_url({**run, "project": "p"}) == expected
-        assert langsmith.trace_url({**run, "project": "theirs"}) is None
-        langsmith.close()

@@ -12,6 +12,7 @@ from langchain_core.language_models import FakeListLLM
 from langchain_core.messages import HumanMessage
 from langchain_core.outputs import ChatGeneration, ChatResult, Generation, LLMResult
 from langchain_core.runnables import RunnableConfig, RunnableLambda
+from langchain_core.tracers import LangChainTracer
 from langsmith import Client
 
 from agent.database import Database
@@ -23,28 +24,14 @@ from benchmarks.complete import measure
 from graphs.build import AssistantGraph, build_graph
 from tests.agent.recording import shapes_of_graphs as shapes
 from tests.fakes import ScriptedChatModel, Shelf, make_handler, make_services, reply, source
+from tests.servers.langsmith import LangSmithServer
+from tests.servers.running import running
 
 ROOT = Path(__file__).parents[3]
 MAIL = "maria.lopez@gmail.com"
 REQUEST: Any = {"messages": [HumanMessage(f"what is a dict? Write to {MAIL}")]}
 NO_CLIENT: Any = None
 """What shapes get that use no LangSmith."""
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    """A real SQLite file."""
-    opened = Database.open(f"sqlite:///{tmp_path / 'records.db'}")
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def handler(database: Database) -> Iterator[RecordingHandler]:
-    """A handler of a person who consents."""
-    made = make_handler(RunStore(database))
-    yield made
-    made._writer.close()
 
 
 @pytest.fixture
@@ -208,6 +195,30 @@ def test_inner_graphs_hang_in_one_tree_when_nested(handler: RecordingHandler) ->
     assert len({run.root_run_id for run in runs}) == 1
     assert max((run.dotted_order or "").count(".") for run in runs) == 5
     assert len(calls(runs)) == 2
+
+
+@pytest.mark.parametrize("adopts", [True, False], ids=["sent", "not sent"])
+@pytest.mark.parametrize("shape", [shapes.traced_inside, shapes.traced_in_a_node])
+def test_request_is_one_when_langsmith_traces_inside(
+    handler: RecordingHandler, shape: shapes.Shape, *, adopts: bool
+) -> None:
+    """A function that LangSmith's client sends is no row; what it calls hangs below the step."""
+    handler._adopts = adopts
+    server = LangSmithServer()
+    with running(server.app) as base:
+        client = Client(base, api_key="k")
+        shape({"callbacks": [LangChainTracer(client=client), handler]}, client)
+        client.flush()
+        client.close()
+    (root,) = {run.root_run_id for run in rows(handler)}
+    known: set[str | None] = {None}
+    for run in handler._writer._store.tree(root):
+        assert run.parent_run_id in known
+        assert (run.status, run.user_id) == ("done", "u1")
+        known.add(run.run_id)
+        if adopts and run.run_type == "llm":
+            above = (run.dotted_order or "").split(".")[-2][-36:]
+            assert above == server.runs[run.run_id]["parent_run_id"]
 
 
 def test_each_input_has_a_tree_when_batched(handler: RecordingHandler) -> None:

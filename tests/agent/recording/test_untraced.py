@@ -89,8 +89,16 @@ def test_text_is_sent_only_with_consent_when_tracing_is_on(
     assert (b"zanzibar-secret" in sent) == is_sent
 
 
-@pytest.mark.parametrize("how", ["close", "exit"])
-@pytest.mark.parametrize("user_id", ["u1", "u2"])
+@pytest.mark.parametrize(
+    ("how", "user_id"),
+    [
+        *(("exit", "u1"), ("close", "u2")),
+        *(
+            pytest.param(*other, marks=pytest.mark.slow)
+            for other in (("close", "u1"), ("exit", "u2"))
+        ),
+    ],
+)
 def test_one_trace_is_sent_when_the_environment_asks_for_another(
     monkeypatch: pytest.MonkeyPatch, how: str, user_id: str
 ) -> None:

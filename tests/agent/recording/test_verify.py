@@ -1,32 +1,19 @@
 """Whether the record is complete: what fits is counted, what does not is named."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import delete
 
 from agent.database import Database, utc_now
 from agent.insight.usage import whole_usage
-from agent.recording.outbox import OutboxRow, queue
+from agent.recording.outbox import queue
 from agent.recording.processes import Process
-from agent.recording.run_store import Run, RunStore
+from agent.recording.run_store import RunStore
 from agent.recording.verify import Totals, Verification, verify
 from tests.agent.insight.test_usage import call
 
 END = "2026-11-22T10:00:01.000000Z"
-
-
-@pytest.fixture
-def database(records_url: str) -> Iterator[Database]:
-    """An empty record."""
-    opened = Database.open(records_url)
-    with opened.begin() as session:
-        for table in (Run, OutboxRow, Process):
-            session.execute(delete(table))
-    yield opened
-    opened.close()
 
 
 def checked(database: Database, *runs: dict[str, Any]) -> Verification:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -52,12 +51,8 @@ class Gate(RunStore):
         super().write(changes)
 
 
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    """A real SQLite file."""
-    opened = Database.open(f"sqlite:///{tmp_path / 'records.db'}")
-    yield opened
-    opened.close()
+on_sqlite = pytest.mark.parametrize("records_url", ["sqlite"], indirect=True)
+"""For what a database on this disk alone can suffer."""
 
 
 @pytest.fixture
@@ -235,6 +230,7 @@ async def test_all_succeed_when_another_process_holds_the_database_for_3_s(
     assert len(await asyncio.to_thread(statuses, database)) == 16
 
 
+@on_sqlite
 @pytest.mark.parametrize("patience", [200, pytest.param(5_000, marks=pytest.mark.slow)])
 @pytest.mark.anyio
 async def test_waiters_are_told_when_the_database_is_held_for_too_long(
@@ -259,6 +255,7 @@ async def test_waiters_are_told_when_the_database_is_held_for_too_long(
     assert await asyncio.to_thread(statuses, database) == expected
 
 
+@on_sqlite
 def test_nothing_is_lost_when_the_disk_was_full(writer: Writer, database: Database) -> None:
     """Nobody is told of a success meanwhile; with space again the same writer goes on."""
     told: list[str] = []
@@ -355,6 +352,7 @@ def test_rows_are_kept_when_there_is_no_connection(database: Database) -> None:
     assert statuses(database) == {"1": "started"}
 
 
+@on_sqlite
 def test_no_more_is_taken_when_too_much_waits(
     writer: Writer, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
