@@ -129,12 +129,13 @@ class Admission:
         latest = erasures.latest_of(caller.user_id)
         if caller.role != "local" and people.name_of(caller.user_id) is None:
             raise being_erased()
-        keys.admit(caller.user_id)
+        made = keys.admit(caller.user_id)
         try:
             if erasures.latest_of(caller.user_id) != latest and caller.role != "local":
                 raise being_erased()
         except ErasedError:  # it began after the look above, so the key may have come too late
-            keys.destroy(caller.user_id)
+            if made:
+                keys.destroy(caller.user_id, made)
             raise
 
     def may_keep(self, owner: Owner) -> bool:

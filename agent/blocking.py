@@ -35,6 +35,7 @@ class Assistant:
         self.stores = self._async.stores
         self.local = self._async.local
         self.admission = self._async.admission
+        self.thread_book = self._async.thread_book
         self.knowledge = self._async.knowledge
         self.models = self._async.models
         self.handler = self._async.handler

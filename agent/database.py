@@ -144,6 +144,7 @@ def connect(url: str, setting: str = "ASSIST_DATABASE_URL") -> Engine:
         engine = create_engine(
             place,
             hide_parameters=True,
+            pool_pre_ping=place.get_backend_name() != "sqlite",  # a server may have restarted
             json_serializer=to_json,
             json_deserializer=_from_json,
         )

@@ -13,9 +13,10 @@ from typing import Any
 from sqlalchemy import or_, select
 
 from agent.assignments import AssignmentRow
+from agent.courses.book import CourseBook, find_folder
 from agent.courses.roster import EnrolmentRow
 from agent.database import Database, Table
-from agent.errors import NotFoundError
+from agent.errors import NotFoundError, SettingsError
 from agent.insight.feedback import FeedbackRow
 from agent.privacy.audit import AuditAnchor, AuditEntry
 from agent.privacy.consent import ConsentEntry
@@ -29,7 +30,7 @@ from agent.privacy.holdings import (
     rows_of,
 )
 from agent.privacy.keys import KeyRow
-from agent.privacy.people import Person
+from agent.privacy.people import Person, plain_name, pseudonym
 from agent.recording.langsmith import LangSmith
 from agent.recording.personal import erase_runs, export_runs
 from agent.recording.run_store import Run
@@ -43,6 +44,10 @@ TRACES_PATIENCE = 10.0
 """Seconds that LangSmith has to delete what it was asked to, before the receipt says `pending`."""
 _POLL = 0.5
 """Seconds between two looks whether LangSmith has done so."""
+_NO_LANGSMITH = (
+    "LangSmith is not set up for this process; if traces were ever sent from here, set "
+    "LANGSMITH_API_KEY and run: assist privacy erase PSEUDONYM"
+)
 
 NOBODYS_TABLES: Mapping[str, str] = {
     "alembic_version": "The version of the schema.",
@@ -55,7 +60,6 @@ NOBODYS_FILES: Mapping[str, str] = {
     "records.db": "The tables above; each holding names its own.",
     "secret.key": "Random bytes, from which pseudonyms come. No person can be told from it.",
     "kek.key": "Random bytes, which lock people's keys.",
-    "courses": "What staff write of a course, their own logins among it.",
     "index": "The past assignments that staff published. Nothing that is asked is put there.",
 }
 """The files of the data directory that hold nothing of one person, and what they hold."""
@@ -87,7 +91,8 @@ def holdings_of(
         _named(stores, "enrolments", EnrolmentRow),
         _people(stores, forget),
         *_proofs(stores.database),
-        *_traces(settings, patience),
+        _taught(stores, settings),
+        _traces(settings, patience),
     )
 
 
@@ -95,16 +100,18 @@ def find_person(stores: Stores, named: str) -> str:
     """Return the pseudonym of a person, named by login or by the pseudonym itself.
 
     Raises:
+        InputError: it can be no name.
         NotFoundError: nothing here is of such a person.
     """
+    name = plain_name(named)
     with stores.database.read() as session:
-        known = select(Person.user_id).where(or_(Person.name == named, Person.user_id == named))
+        known = select(Person.user_id).where(or_(Person.name == name, Person.user_id == name))
         found = session.scalar(known)
         for table in (Run, ConsentEntry, ErasureRow):
             column = table.__table__.columns["user_id"]
-            found = found or session.scalar(select(column).where(column == named).limit(1))
-    if found is None and stores.roster.courses_of(named):
-        found = stores.people.user_id(named)  # enrolled, and never here
+            found = found or session.scalar(select(column).where(column == name).limit(1))
+    if found is None and stores.roster.courses_of(name):
+        found = pseudonym(stores.secret, name)  # enrolled, and never here
     if found is None:
         raise NotFoundError(
             "There is nobody of this name or pseudonym here. See 'assist course people' and "
@@ -132,7 +139,7 @@ def _threads(stores: Stores, settings: Settings) -> Holding:
     threads = ThreadBook(stores.database, settings.checkpoints_path)
     return Holding(
         "threads",
-        erase=threads.erase,
+        erase=threads.empty,
         export=partial(threads.export, vault=stores.vault),
         expires=frozenset({"threads"}),
         tables=frozenset({Thread.__tablename__}),
@@ -150,7 +157,8 @@ def _proofs(database: Database) -> Sequence[Holding]:
             expires=frozenset({"audit"}),
             tables=frozenset({AuditEntry.__tablename__, AuditAnchor.__tablename__}),
             kept="Who read what, when and why: pseudonyms and ids, without content. It proves "
-            "every reading, and goes when the course's time for it is over.",
+            "every reading, and goes when the course's time for it is over. Until then it tells "
+            "which of the lines without a person, that stay of runs, were read as theirs.",
         ),
         Holding(
             "erasures",
@@ -180,15 +188,19 @@ def _named(
 ) -> Holding:
     """Return the holding of a table that knows people by name."""
     columns = [column for column in table.__table__.columns if column.name not in leave_out]
+    name_column = table.__table__.columns["name"]
+
+    def names_of(user_id: str) -> list[str]:
+        with stores.database.read() as session:
+            names = session.scalars(select(name_column).distinct()).all()
+        return stores.people.names_behind(user_id, names)
 
     def erase(user_id: str) -> int:
-        person = stores.people.name_of(user_id)
-        return delete_rows(stores.database, table, "name", person) if person else 0
+        names = names_of(user_id)
+        return sum(delete_rows(stores.database, table, "name", name) for name in names)
 
     def export(user_id: str) -> Iterator[dict[str, Any]]:
-        theirs = select(*columns).where(
-            table.__table__.columns["name"] == stores.people.name_of(user_id)
-        )
+        theirs = select(*columns).where(name_column.in_(names_of(user_id)))
         with stores.database.read() as session:
             rows = session.execute(theirs).mappings().all()
         yield from map(dict, rows)
@@ -200,9 +212,10 @@ def _people(stores: Stores, forget: Callable[[str], None]) -> Holding:
     """Return the holding of the name, which goes after whatever is found by it."""
 
     def erase(user_id: str) -> int:
-        count = delete_rows(stores.database, Person, "user_id", user_id)
         forget(user_id)
-        return count
+        if user_id == stores.user_id:
+            return 0  # a word for whoever sits here, and nobody's name
+        return delete_rows(stores.database, Person, "user_id", user_id)
 
     def export(user_id: str) -> Iterator[dict[str, Any]]:
         name = stores.people.name_of(user_id)
@@ -210,6 +223,28 @@ def _people(stores: Stores, forget: Callable[[str], None]) -> Holding:
             yield {"name": name, "user_id": user_id}
 
     return Holding("people", erase=erase, export=export, tables=frozenset({Person.__tablename__}))
+
+
+def _taught(stores: Stores, settings: Settings) -> Holding:
+    """Return the holding of the files of courses, in which teachers stand by login."""
+
+    def export(user_id: str) -> Iterator[dict[str, Any]]:
+        try:
+            book = CourseBook.open(find_folder(settings.data_dir, settings.courses_dir))
+        except SettingsError:
+            yield {"course": None, "content": "damaged"}
+            return
+        for course in book.courses.values():
+            if stores.people.names_behind(user_id, course.teachers):
+                yield {"course": course.id, "role": "teacher"}
+
+    return Holding(
+        "courses",
+        erase=erase_nothing,
+        export=export,
+        files=frozenset({"courses"}),
+        kept="If you teach: your login stands in course files that staff write. They take it out.",
+    )
 
 
 def _audit_of(database: Database, user_id: str) -> Iterator[dict[str, Any]]:
@@ -227,37 +262,30 @@ def _audit_of(database: Database, user_id: str) -> Iterator[dict[str, Any]]:
         yield {name: getattr(entry, name) for name in columns} | about_them
 
 
-def _traces(settings: Settings, patience: float) -> Sequence[Holding]:
-    """Return the holding of LangSmith, where it is or may have been used."""
+def _traces(settings: Settings, patience: float) -> Holding:
+    """Return the holding of LangSmith, which may have been used by another process."""
     if not settings.langsmith_tracing and settings.langsmith_api_key is None:
-        return ()
-    erase = partial(_erase_traces, settings, patience)
-    return (Holding("LangSmith", erase=erase, is_elsewhere=True),)
+        return Holding("LangSmith", erase=erase_nothing, is_elsewhere=True, kept=_NO_LANGSMITH)
+    return Holding("LangSmith", erase=partial(_erase_traces, settings, patience), is_elsewhere=True)
 
 
 def _erase_traces(settings: Settings, patience: float, user_id: str) -> int:
-    """Have a person's traces deleted, and look until none is left."""
+    """Have a person's traces deleted, also where none is listed yet, and look until none is."""
     with closing(LangSmith.open(settings)) as langsmith:
-
-        def count() -> int:
-            answer, number = langsmith.count_of(user_id)
-            if answer.verdict != "taken":
-                raise StillThereError(f"LangSmith cannot be asked: {answer.reason}.", left=found)
-            return number
-
-        found = 0
-        found = left = count()
-        if not found:
-            return 0
+        found = langsmith.count_of(user_id)[1]
         answer = langsmith.delete_person(user_id)
         if answer.verdict != "taken":
             raise StillThereError(f"LangSmith deletes nothing: {answer.reason}.", left=found)
         ends_at = time.monotonic() + patience
-        while left := count():
+        while True:
+            answer, left = langsmith.count_of(user_id)
+            if answer.verdict != "taken":
+                raise StillThereError(f"LangSmith cannot be asked: {answer.reason}.", left=found)
+            if not left:
+                return found
             if time.monotonic() > ends_at:
                 raise StillThereError(
                     f"LangSmith was asked, and deletes in its own time; {left} runs are left.",
                     left=found,
                 )
             time.sleep(_POLL)
-        return found

@@ -1,17 +1,19 @@
 """The stores of one installation, opened together: people and what is theirs, runs, audit."""
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from sqlalchemy import func, select
 from sqlalchemy.engine import make_url
 
 from agent.assignments import AssignmentStore
 from agent.courses.roster import Roster
 from agent.database import Database
+from agent.errors import ErasedError
 from agent.privacy.audit import AuditLog
 from agent.privacy.consent import ConsentLedger
-from agent.privacy.erasure import ErasureLedger
+from agent.privacy.erasure import ErasureLedger, ErasureRow
 from agent.privacy.kek import KEK_FILE, Keks
 from agent.privacy.keyring import KeyRing
 from agent.privacy.keys import KeyStore
@@ -59,15 +61,18 @@ class Stores:
             use_vault(database, vault)
             opened.pop_all()
         people = People(database, secret)
+        vault.keys.destroy_erased(_erased_at(database))
         user_id = people.user_id(LOCAL_PERSON)
-        vault.keys.admit(user_id)  # the graph runs for them also where nobody is let in
+        with suppress(ErasedError):  # who is being erased is let in again when that is finished
+            ErasureLedger(database).latest_of(user_id)
+            vault.keys.admit(user_id)  # the graph runs for them also where nobody is let in
         return cls(
             database=database,
             secret=secret,
             vault=vault,
             people=people,
             keys=KeyStore(database, people, secret),
-            roster=Roster(database),
+            roster=Roster(database, people.under_erasure),
             consent=ConsentLedger(database),
             runs=RunStore(database),
             assignments=AssignmentStore(database),
@@ -93,10 +98,16 @@ def read_erasures(settings: Settings) -> dict[str, str]:
         return {}
     database = Database.open(settings.records_url)
     try:
-        newest_first = ErasureLedger(database).all()
+        return _erased_at(database)
     finally:
         database.close()
-    return {receipt.user_id: receipt.asked_at for receipt in reversed(newest_first)}
+
+
+def _erased_at(database: Database) -> dict[str, str]:
+    asked_at = func.max(ErasureRow.asked_at).label("asked_at")
+    last = select(ErasureRow.user_id, asked_at).group_by(ErasureRow.user_id)
+    with database.read() as session:
+        return {row.user_id: row.asked_at for row in session.execute(last)}
 
 
 def open_keys(settings: Settings, *, is_whole: bool = True) -> KeyRing:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from agent.database import Database, Table, insert_into, utc_now
@@ -25,6 +25,8 @@ from agent.threads import erase_threads, expire_threads, newest_checkpoint, reme
 _NOTED_FOR = timedelta(hours=1)
 """How old the time of a thread's last use may be; the checkpoints know it exactly."""
 _AT_ONCE = 500
+_EMPTIED = "erased"
+"""What takes the place of a thread's id while its person is erased."""
 
 
 class Thread(Table):
@@ -89,9 +91,27 @@ class ThreadBook:
         Raises:
             StorageError: a store cannot be used now; another call goes on.
         """
-        keys = [thread.thread_key for thread in self.of(user_id)]
-        erase_threads(self.path, keys)
-        return self._forget(keys)
+        threads = self.of(user_id)
+        erase_threads(self.path, [thread.thread_key for thread in threads])
+        return self._forget(thread.thread_key for thread in threads if thread.thread_id != _EMPTIED)
+
+    def empty(self, user_id: str) -> int:
+        """Remove what `erase` does, in two calls at least, and return how much was new to this one.
+
+        A request that is under way may remember something after the first call. Its thread stays
+        in the book, marked, until a later call finds nothing of it.
+
+        Raises:
+            StorageError: a store cannot be used now; another call goes on.
+        """
+        threads = self.of(user_id)
+        found = erase_threads(self.path, [thread.thread_key for thread in threads])
+        emptied = {thread.thread_key for thread in threads if thread.thread_id == _EMPTIED}
+        self._forget(emptied - found)
+        theirs = update(Thread).where(Thread.user_id == user_id).values(thread_id=_EMPTIED)
+        with self.database.begin() as session:
+            session.execute(theirs.execution_options(synchronize_session=False))
+        return len(threads) - len(emptied - found)
 
     def expire(self, cutoffs: Cutoffs) -> int:
         """Remove the threads that were last used before the time their course keeps them from.

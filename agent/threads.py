@@ -67,8 +67,8 @@ def threads_unusable(path: Path) -> StorageError:
     )
 
 
-def erase_threads(path: Path, thread_keys: Iterable[str]) -> int:
-    """Remove what threads remember, bytes included, and return of how many there was any.
+def erase_threads(path: Path, thread_keys: Iterable[str]) -> set[str]:
+    """Remove what threads remember, bytes included, and return the keys of which there was any.
 
     Raises:
         StorageError: the file cannot be used now; what is left is removed by another call.
@@ -82,7 +82,7 @@ def expire_threads(path: Path, thread_keys: Iterable[str], older_than: datetime)
     Raises:
         StorageError: the file cannot be used now; what is left is removed by another call.
     """
-    return _remove(path, thread_keys, first_kept=_first_id(older_than))
+    return len(_remove(path, thread_keys, first_kept=_first_id(older_than)))
 
 
 def remembered(path: Path) -> set[str]:
@@ -114,16 +114,16 @@ def newest_checkpoint(path: Path, thread_key: str) -> tuple[str, str | None, str
         return row
 
 
-def _remove(path: Path, thread_keys: Iterable[str], *, first_kept: str | None) -> int:
-    keys, removed = list(thread_keys), 0
+def _remove(path: Path, thread_keys: Iterable[str], *, first_kept: str | None) -> set[str]:
+    keys, removed = list(thread_keys), set[str]()
     with _connected(path) as connection:
         if connection is None:
-            return 0
+            return removed
         for start in range(0, len(keys), _AT_ONCE):
             connection.execute("BEGIN IMMEDIATE")
             with connection:
                 some = keys[start : start + _AT_ONCE]
-                removed += sum(_remove_one(connection, key, first_kept) for key in some)
+                removed |= {key for key in some if _remove_one(connection, key, first_kept)}
         _empty_log(connection, path)
     return removed
 

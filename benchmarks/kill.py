@@ -26,6 +26,8 @@ from typing import Any
 
 import httpx
 
+from agent.settings import Settings
+from agent.stores import Stores
 from benchmarks.startup import free_port
 from tests.servers.openai import OpenAIServer
 from tests.servers.running import running
@@ -101,6 +103,14 @@ class Lives:
         with closing(sqlite3.connect(self.folder / "records.db")) as connection:
             return connection.execute(query).fetchall()
 
+    def prompts(self) -> list[str]:
+        """Read what the models were asked; it is sealed, so the stores have to open it."""
+        stores = Stores.open(Settings(data_dir=self.folder))
+        try:
+            return [run.prompt for run in stores.runs.oldest_first() if run.prompt]
+        finally:
+            stores.close()
+
 
 def main() -> None:
     """Kill so many times, and write what was lost."""
@@ -129,8 +139,7 @@ def kill(folder: Path, rounds: int, alive: tuple[float, float]) -> dict[str, Any
                 if number < rounds:
                     asyncio.run(_ask_until_killed(process, base, alive, seen))
     asked = Counter(mark for body in provider.requests for mark in _marks([json.dumps(body)]))
-    prompts = lives.read("SELECT prompt FROM runs WHERE run_type = 'llm'")
-    recorded = Counter(_marks(prompt for (prompt,) in prompts))
+    recorded = Counter(_marks(lives.prompts()))
     return {
         "rounds": rounds,
         "clients": _CLIENTS,

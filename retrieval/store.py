@@ -4,6 +4,8 @@ It knows Chroma and files; it knows nothing of documents, embeddings or queries.
 database lives in a numbered subfolder, and the file `current` names the one in use.
 """
 
+import ctypes
+import platform
 import re
 import shutil
 import sqlite3
@@ -32,6 +34,10 @@ _IDENTITY = "embedding"
 _FIRST = "v1"
 _CURRENT = "current"
 _WAIT_SECONDS = 10.0
+_M_PERTURB = -6
+"""The option of glibc's `mallopt` by which memory is filled when it is given out."""
+_AS_ZEROS = 0xFF
+"""Its value is what freed memory is filled with; new memory gets the complement."""
 
 
 class Store:
@@ -138,6 +144,7 @@ class Store:
                 f"The index folder {str(path)!r} cannot be made ({error.strerror}). "
                 "Choose another folder."
             ) from error
+        _give_out_zeros()
         settings = Settings(anonymized_telemetry=False)
         try:
             # The function declares an interface without close, but returns this class.
@@ -173,6 +180,17 @@ class Store:
         except OSError:
             return None
         return str(path), found.st_mtime_ns, found.st_size
+
+
+def _give_out_zeros() -> None:
+    """Have memory given out empty from now on, where the C library can do that.
+
+    Chroma writes its vectors' buffers to the disk whole, also what it never filled. Measured with
+    1.5.9: pieces of what this process had in memory before, of people's words among it, then lie
+    in the index in clear.
+    """
+    if platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL(None).mallopt(_M_PERTURB, _AS_ZEROS)
 
 
 def _collection(client: Client, identity: str) -> Collection:

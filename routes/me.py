@@ -8,7 +8,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, StrictBool
 
 from routes.access import Owning
-from routes.opening import OpenAssistant
+from routes.opening import OpenAssistant, OpenErasing
 from routes.problems import refusals
 
 if TYPE_CHECKING:
@@ -95,13 +95,15 @@ async def export(caller: Owning, assistant: OpenAssistant) -> StreamingResponse:
 
 
 @router.delete("", responses={202: {"model": Receipt}, **refusals(401, 403, 503)})
-async def erase(caller: Owning, assistant: OpenAssistant, response: Response) -> Receipt:
+async def erase(
+    caller: Owning, assistant: OpenAssistant, erasing: OpenErasing, response: Response
+) -> Receipt:
     """Erase everything of the caller, their API keys too; the receipt says what it was.
 
-    With 202 something is still pending, and goes by itself later; until then nothing new is taken
-    from this person.
+    With 202 what is here is gone, and something is still pending that goes by itself later; until
+    then nothing new is taken from this person.
     """
-    receipt = await asyncio.to_thread(assistant.eraser.erase, caller.user_id, caller, door="http")
+    receipt = await erasing.erase(assistant.eraser, caller)
     if receipt.finished_at is None:
         response.status_code = 202
     return Receipt.model_validate(receipt.as_json())

@@ -9,9 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import Depends, Request
 
 from agent.settings import Settings
+from routes.erasing import Erasing
 
 if TYPE_CHECKING:
     from agent.assistant import AsyncAssistant
+
+_ERASURES_EVERY = 900.0
+"""Seconds after which erasures that wait for another service are gone on with."""
 
 
 class Opening:
@@ -22,6 +26,7 @@ class Opening:
         self._closing = asyncio.Event()
         self._life: asyncio.Task[None] | None = None
         self._opened: asyncio.Future[AsyncAssistant] = asyncio.Future()
+        self.erasing = Erasing()
 
     def start(self) -> None:
         """Begin to open, or begin again where it failed."""
@@ -53,7 +58,7 @@ class Opening:
                     await assistant.warm()
                 with _frozen():
                     opened.set_result(assistant)
-                    async with _rounds(assistant):
+                    async with _rounds(assistant, self.erasing):
                         await self._closing.wait()
         except Exception as error:  # noqa: BLE001 - whoever waits for it raises it
             if not opened.done():
@@ -62,8 +67,8 @@ class Opening:
 
 
 @asynccontextmanager
-async def _rounds(assistant: "AsyncAssistant") -> AsyncIterator[None]:
-    """Do once a day what nobody asks for, beside the requests; the first time at once."""
+async def _rounds(assistant: "AsyncAssistant", erasing: Erasing) -> AsyncIterator[None]:
+    """Do what nobody asks for, beside the requests: retention once a day, the rest more often."""
     from agent.retention import Retainer, Rounds
 
     retainer = Retainer(
@@ -71,15 +76,18 @@ async def _rounds(assistant: "AsyncAssistant") -> AsyncIterator[None]:
         courses=assistant.admission.courses,
         threads=assistant.thread_book,
     )
-    rounds = Rounds(
-        lambda goes_on: retainer.retain(goes_on=goes_on),
-        lambda _: assistant.eraser.resume(),
+    rounds = (
+        Rounds(lambda goes_on: retainer.retain(goes_on=goes_on)),
+        Rounds(lambda _: erasing.resume(assistant.eraser), every=_ERASURES_EVERY),
     )
-    rounds.start()
+    for each in rounds:
+        each.start()
     try:
         yield
     finally:
-        await asyncio.to_thread(rounds.stop)
+        await asyncio.to_thread(erasing.stop)
+        for each in rounds:
+            await asyncio.to_thread(each.stop)
 
 
 @contextmanager
@@ -107,4 +115,10 @@ async def _assistant(request: Request) -> "AsyncAssistant":
     return await opening.get()
 
 
+def _erasing(request: Request) -> Erasing:
+    opening: Opening = request.app.state.opening
+    return opening.erasing
+
+
+OpenErasing = Annotated[Erasing, Depends(_erasing)]
 OpenAssistant = Annotated["AsyncAssistant", Depends(_assistant)]

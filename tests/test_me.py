@@ -3,13 +3,21 @@
 import json
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import httpx
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
+from agent.database import utc_now
+from agent.privacy.erasure import ErasureLedger
 from agent.recording.outbox import OutboxRow
+from agent.recording.processes import Process
+from agent.settings import Settings
+from agent.stores import Stores
 from tests.agent.test_assistant import BRIEF
 from tests.servers.langsmith import LangSmithServer
 from tests.servers.running import running
@@ -92,6 +100,73 @@ def test_person_is_pending_when_langsmith_takes_its_time(tmp_path: Path) -> None
     assert response.status_code == 202, response.text
     assert response.json()["state"] == "pending"
     assert sink.deletions
+
+
+@contextmanager
+def another_process(place: Place) -> Iterator[None]:
+    """Have a second process record, so that every erasure waits until it knows."""
+    now = utc_now()
+    other = {"process_id": "p2", "host": "elsewhere", "pid": 1, "started_at": now}
+    with place.stores.database.begin() as session:
+        session.add(Process(**other, beat_at=now))
+    yield
+    with place.stores.database.begin() as session:
+        session.execute(delete(Process).where(Process.process_id == "p2"))
+
+
+def test_others_do_not_wait_when_many_are_erased_at_once(place: Place) -> None:
+    """Each of eight hears soon that it is pending; what is theirs here is gone by then."""
+    ben = place.key("ben", "student", "prog1")
+    going = [place.key(f"ada-{number}", "student", "prog1") for number in range(8)]
+
+    def go(headers: dict[str, str]) -> tuple[int, float]:
+        started = time.monotonic()
+        response = delete_me(place, headers)
+        return response.status_code, time.monotonic() - started
+
+    with another_process(place), ThreadPoolExecutor(8) as pool:
+        asked = [pool.submit(go, headers) for headers in going]
+        time.sleep(0.7)
+        started = time.monotonic()
+        place.client.get("/me/consent", headers=ben).raise_for_status()
+        waited = time.monotonic() - started
+        outcomes = [future.result() for future in asked]
+        assert [delete_me(place, headers).status_code for headers in going] == [401] * 8
+    assert waited < 1.5
+    assert [status for status, _ in outcomes] == [202] * 8
+    assert max(seconds for _, seconds in outcomes) < 5
+
+
+def test_service_stops_at_once_when_an_erasure_waits(tmp_path: Path) -> None:
+    """What is left is gone on with when it starts again."""
+    with installed(tmp_path) as place:
+        ada = place.key("ada", "student", "prog1")
+        with another_process(place):
+            assert delete_me(place, ada).status_code == 202
+        stopped_at = time.monotonic()
+    assert time.monotonic() - stopped_at < 3
+    stores = Stores.open(Settings(data_dir=tmp_path / "data"))
+    try:
+        (left,) = ErasureLedger(stores.database).unfinished()
+        assert {"data keys", "runs", "people"} <= {step.store for step in left.steps}
+    finally:
+        stores.close()
+
+
+def test_receipt_is_the_same_when_a_person_asks_twice(tmp_path: Path) -> None:
+    """Whoever asks while they are erased joins; on one's own machine nobody needs a key for it."""
+    with installed(tmp_path, auth="local") as place:
+        place.ask({})
+        with another_process(place), ThreadPoolExecutor(4) as pool:
+            receipts = [one.json() for one in pool.map(partial(delete_me, place), [{}] * 4)]
+        assert len({receipt["erasure_id"] for receipt in receipts}) == 1
+        (entry,) = [entry for entry in place.stores.audit.list() if entry.action == "erase"]
+        assert entry.door == "http"
+        ends_at = time.monotonic() + 20
+        ledger = ErasureLedger(place.stores.database)
+        while ledger.unfinished() and time.monotonic() < ends_at:
+            time.sleep(0.1)
+        assert [bool(receipt.finished_at) for receipt in ledger.all()] == [True]
 
 
 def test_export_holds_the_local_person_when_nobody_has_keys(tmp_path: Path) -> None:

@@ -99,6 +99,8 @@ def _print_report(report: "ImportReport", *, dry_run: bool) -> None:
     ):
         typer.echo(f"{what:<10} {len(logins):>5}  {', '.join(logins)}".rstrip())
     typer.echo(f"{'unchanged':<10} {report.unchanged:>5}")
+    if report.left_out:
+        typer.echo(f"left out, because they are being erased: {', '.join(report.left_out)}")
     if report.ignored:
         typer.echo(f"not read: {', '.join(report.ignored)}")
     if report.encoding != "UTF-8":

@@ -72,7 +72,7 @@ def _look_at_keys(settings: "Settings", server: "uvicorn.Server") -> "Callable[[
         except AssistantError:
             pass  # which may pass; `/ready` says so
         else:
-            if state.backed_up_at is None:
+            if state.backed_up_at is None or state.lost:
                 typer.echo(f"Warning: {state.backup_told}", err=True)
 
     def finish() -> None:

@@ -50,6 +50,14 @@ def restore(
     )
     for kek_id in report.kek_ids:
         typer.echo(f"The key {kek_id}, which locks them, was put back.")
+    if report.set_aside:
+        typer.echo(f"What stood in the file of keys, damaged, is now {report.set_aside}.", err=True)
+    for kek_id, number in report.stay_locked.items():
+        typer.echo(
+            f"Warning: {number} people's keys stay locked by the key {kek_id}, which is in no "
+            "backup that was restored. What they sealed shows as damaged until one is.",
+            err=True,
+        )
 
 
 def rotate() -> None:
@@ -86,6 +94,8 @@ def status(*, as_json: AsJson = False) -> None:
     if others := set(state.kek_ids) - {state.kek_id}:
         typer.echo(f"Still locked by {', '.join(sorted(others))}; run: assist keys rotate")
     typer.echo(f"People with a key: {state.people}; destroyed keys: {state.destroyed}")
+    if state.lost:
+        typer.echo(f"Keys that stay locked, because what locks them is lost: {state.lost}")
     typer.echo(f"Backup: {state.backup_told}")
 
 

@@ -3,6 +3,7 @@
 It knows people by their login; what a course decides stands in its file.
 """
 
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -40,16 +41,25 @@ class ImportReport:
     encoding: str
     ignored: tuple[str, ...]
     """The columns of the file that were not read."""
+    left_out: tuple[str, ...] = ()
+    """Who is in the file and not in the course, because they are being erased."""
+
+
+UnderErasure = Callable[[Session, Iterable[str]], set[str]]
+"""Says in a transaction which people, of some, are being erased."""
 
 
 class Roster:
     """The people of every course."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, under_erasure: UnderErasure = lambda *_: set()) -> None:
         self._database = database
+        self._under_erasure = under_erasure
 
     def import_roster(self, course: str, file: Path, *, dry_run: bool = False) -> ImportReport:
         """Make a course's people those of a file, and say what changed.
+
+        Who is being erased is left out, so that their name does not come back meanwhile.
 
         Args:
             course: the id of a course that exists.
@@ -66,11 +76,10 @@ class Roster:
             raise InputError(f"{file} cannot be read ({error.strerror}).") from None
         found = parse_roster(data, str(file))
         after = {student.name: student for student in found.students}
-        if dry_run:
-            with self._database.read() as session:
-                before = _people(session, course)
-        else:
-            before = self._replace(course, after)
+        with self._database.read() if dry_run else self._database.begin() as session:
+            left_out = self._under_erasure(session, after)
+            after = {name: student for name, student in after.items() if name not in left_out}
+            before = _people(session, course) if dry_run else _replace(session, course, after)
         return ImportReport(
             added=tuple(sorted(after.keys() - before.keys())),
             changed=tuple(sorted(n for n in after.keys() & before if after[n] != before[n])),
@@ -78,6 +87,7 @@ class Roster:
             unchanged=sum(before.get(name) == student for name, student in after.items()),
             encoding=found.encoding,
             ignored=found.ignored,
+            left_out=tuple(sorted(left_out)),
         )
 
     def courses_of(self, name: str) -> list[str]:
@@ -105,18 +115,19 @@ class Roster:
         """
         return list(dict.fromkeys(_full_name(student) for student in self.people_of(course)))
 
-    def _replace(self, course: str, people: dict[str, Student]) -> dict[str, Student]:
-        """Put a course's people in the place of those it had, and return these."""
-        rows = [{"course": course, **asdict(student)} for student in people.values()]
-        with self._database.begin() as session:
-            if session.get_bind().dialect.name == "postgresql":
-                # Two imports at once would mix; readers do not wait. SQLite has one writer anyway.
-                session.execute(text("LOCK TABLE enrolments IN SHARE ROW EXCLUSIVE MODE"))
-            before = _people(session, course)
-            if before != people:
-                session.execute(delete(EnrolmentRow).where(EnrolmentRow.course == course))
-                session.execute(insert(EnrolmentRow), rows)
-        return before
+
+def _replace(session: Session, course: str, people: dict[str, Student]) -> dict[str, Student]:
+    """Put a course's people in the place of those it had, and return these."""
+    rows = [{"course": course, **asdict(student)} for student in people.values()]
+    if session.get_bind().dialect.name == "postgresql":
+        # Two imports at once would mix; readers do not wait. SQLite has one writer anyway.
+        session.execute(text("LOCK TABLE enrolments IN SHARE ROW EXCLUSIVE MODE"))
+    before = _people(session, course)
+    if before != people:
+        session.execute(delete(EnrolmentRow).where(EnrolmentRow.course == course))
+        if rows:
+            session.execute(insert(EnrolmentRow), rows)
+    return before
 
 
 def _people(session: Session, course: str) -> dict[str, Student]:

@@ -10,11 +10,12 @@ from functools import cache
 from importlib.resources import files
 from typing import Literal
 
-from sqlalchemy import bindparam, select
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import bindparam, exists, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from agent.database import Database, Table, utc_now
-from agent.privacy.erasure import refuse_while_erased
+from agent.privacy.erasure import ErasureRow, being_erased, refuse_while_erased
+from agent.privacy.people import Person
 
 Decision = Literal["given", "withdrawn"]
 State = Literal["never asked", "given", "withdrawn", "expired", "reworded"]
@@ -95,11 +96,12 @@ class ConsentLedger:
         A withdrawal holds for every wording, an agreement for the one that was shown.
 
         Raises:
-            ErasedError: everything of the person is being erased.
+            ErasedError: the person is being erased, or was and did not come back.
         """
         shown = wording or embedded_wording()
         with self._database.begin() as session:
             refuse_while_erased(session, user_id)
+            _refuse_unless_back(session, user_id)
             session.add(
                 ConsentEntry(
                     user_id=user_id,
@@ -137,6 +139,14 @@ _DECIDED = (
     .order_by(_LEDGER.entry.desc())
 )
 """What a person decided, the latest first. Made once and without objects: each request reads it."""
+
+
+def _refuse_unless_back(session: Session, user_id: str) -> None:
+    """Refuse whoever was let in before they were erased, and has no account since."""
+    was_erased = exists().where(ErasureRow.user_id == user_id)
+    is_here = exists().where(Person.user_id == user_id)
+    if session.scalar(select(was_erased & ~is_here)):
+        raise being_erased()
 
 
 def _agreed(version: str, decided_at: str, wording: Wording, now: datetime) -> ConsentStatus:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import count
 from pathlib import Path
 from typing import Self
 
@@ -28,6 +29,9 @@ LENGTH = 32
 """Bytes of every key: AES-256."""
 NONCE = 12
 """Bytes; random ones are safe for 2**32 uses of one key."""
+_UNFINISHED = ".new-"
+"""How the name goes on while the file is written."""
+_ASIDE = ".before-restore"
 _NAME = 8
 """Hexadecimal digits."""
 _WHERE_FROM = (
@@ -122,17 +126,31 @@ class Keks:
         return bool(self._given) or self._path.exists()
 
     def usable(self) -> Sequence[Kek]:
-        """Return them, whoever may read the file; none where it is missing or damaged.
+        """Return those that can be used, whoever may read the file; none where it is missing.
 
         Raises:
             SettingsError: what the environment holds cannot be used.
         """
         if self._given:
             return parse_keks(self._given)
-        try:
-            return _parse_file(self._path, self._path.read_bytes())
-        except (OSError, SettingsError):
-            return ()
+        return [kek for line in self._lines() for kek in _parse_line(line)]
+
+    def set_aside(self) -> Path | None:
+        """Keep the file under another name where something in it is no key; return the name."""
+        if self._given or not self._path.is_file() or not self._path.stat().st_size:
+            return None
+        lines = self._lines()
+        if lines and all(map(_parse_line, lines)):
+            return None
+        for number in count(1):
+            aside = self._path.with_name(f"{self._path.name}{_ASIDE}{f'-{number}' * (number > 1)}")
+            try:
+                aside.hardlink_to(self._path)
+            except FileExistsError:
+                continue
+            aside.chmod(0o600)
+            return aside
+        raise AssertionError("there is a number that is not taken")
 
     def create(self) -> None:
         """Make the file with one key; of two processes at once, one makes it."""
@@ -163,6 +181,19 @@ class Keks:
         self._write(keks, replace=True)
         self._keks = ()
 
+    def remove_unfinished(self) -> None:
+        """Remove what killed processes left; only where no other can be writing."""
+        for left in self._path.parent.glob(f"{self._path.name}{_UNFINISHED}*"):
+            left.unlink(missing_ok=True)
+
+    def _lines(self) -> Sequence[str]:
+        """Return the lines of the file that are not blank; none where it cannot be read."""
+        try:
+            text = self._path.read_bytes().decode("ascii", "replace")
+        except OSError:
+            return ()
+        return [line for line in text.replace(",", "\n").splitlines() if line.strip()]
+
     def _read(self) -> tuple[Kek, ...]:
         try:
             with self._path.open("rb") as file:
@@ -184,7 +215,7 @@ class Keks:
         """Write the file beside its place, and put it there whole and on the disk."""
         folder = self._path.parent
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        handle, beside = tempfile.mkstemp(prefix=f"{self._path.name}.", dir=folder)
+        handle, beside = tempfile.mkstemp(prefix=f"{self._path.name}{_UNFINISHED}", dir=folder)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write("".join(f"{encoded(kek)}\n" for kek in keks).encode())
@@ -210,6 +241,13 @@ def encoded(kek: Kek) -> str:
 
 def _parse_file(path: Path, content: bytes) -> tuple[Kek, ...]:
     return parse_keks(content.decode("ascii", "replace").replace("\n", ","), f"{path}")
+
+
+def _parse_line(line: str) -> tuple[Kek, ...]:
+    try:
+        return parse_keks(line)
+    except SettingsError:
+        return ()
 
 
 def _link(made: Path, path: Path) -> None:

@@ -13,12 +13,12 @@ from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, ValidationError
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, delete, func, select, update
 
 from agent.database import insert_into, utc_now
 from agent.errors import InputError, SettingsError
 from agent.privacy.kek import Kek, encoded, parse_keks
-from agent.privacy.key_tables import DATA_KEYS, NOTES, backup_of, bound
+from agent.privacy.key_tables import DATA_KEYS, LOST, NOTES, backup_of, bound, lost_keks
 from agent.privacy.keyring import KeyRing
 
 KEEP_DAYS = 30
@@ -57,6 +57,8 @@ class _Backup(BaseModel):
     keks: list[str]
     """The one that locks first."""
     data_keys: list[_Key]
+    lost: list[str] = []
+    """The KEKs that are in no backup, so that what they locked does not open with this one."""
 
 
 @dataclass(slots=True)
@@ -70,6 +72,10 @@ class Restored:
     """Keys that were destroyed since the backup."""
     kek_ids: list[str] = field(default_factory=list)
     """The KEKs that were put back."""
+    stay_locked: dict[str, int] = field(default_factory=dict)
+    """How many keys stay locked by each KEK that is neither here nor in the backup."""
+    set_aside: Path | None = None
+    """Where the file of KEKs is that had something in it that is no key."""
 
 
 def back_up(ring: KeyRing, path: Path) -> int:
@@ -82,10 +88,15 @@ def back_up(ring: KeyRing, path: Path) -> int:
     with ring.alone() as connection:
         made_at, keks = utc_now(), ring.keks.all(again=True)
         keys = [_Key(**row._mapping) for row in connection.execute(select(DATA_KEYS))]  # noqa: SLF001 - SQLAlchemy's public name for it
-        backup = _Backup(made_at=made_at, keks=[encoded(kek) for kek in keks], data_keys=keys)
+        backup = _Backup(
+            made_at=made_at,
+            keks=[encoded(kek) for kek in keks],
+            data_keys=keys,
+            lost=sorted(lost_keks(connection)),
+        )
         _write(path, backup.model_dump_json(indent=1).encode())
         _note(connection, keks[0], made_at)
-    return sum(key.wrapped is not None for key in keys)
+    return sum(key.wrapped is not None and key.kek_id not in backup.lost for key in keys)
 
 
 def restore(
@@ -113,13 +124,16 @@ def restore(
     keks = {kek.kek_id: kek for kek in parse_keks(",".join(backup.keks), f"{path}")}
     _check(backup, keks, path)
     here = ring.keks.usable()
-    if here and not force and not any(kek.kek_id in keks for kek in here):
-        raise InputError(
-            f"{path} holds other keys than {ring.keks.place}: it is of another installation, or "
-            "from before a rotation. To add its keys to those that are here, which stay: --force"
-        )
+    are_others = not any(kek.kek_id in keks for kek in here)
     report = Restored()
     with ring.alone() as connection:
+        are_needed = bool(_locking(connection) & {kek.kek_id for kek in here})
+        if are_others and are_needed and not force:
+            raise InputError(
+                f"{path} holds other keys than {ring.keks.place}: it is of another installation, "
+                "or from before a rotation. To add its keys to those that are here, which stay: "
+                "--force"
+            )
         known = {**keks, **{kek.kek_id: kek for kek in here}}
         for key in backup.data_keys:
             if key.wrapped is not None and key.created_at <= erased_at.get(key.user_id, ""):
@@ -127,10 +141,12 @@ def restore(
                 report.stay_destroyed += 1
                 key = key.model_copy(update=gone)  # noqa: PLW2901 - from here on it is this one
             _put_back(connection, key, known, report)
-        locks = select(DATA_KEYS.c.kek_id).where(DATA_KEYS.c.wrapped.is_not(None)).distinct()
-        needed = {*connection.scalars(locks), *([] if here else [next(iter(keks))])}
+        is_new = are_others and not are_needed  # one that a start made, and that locks nothing
+        needed = _locking(connection) | ({next(iter(keks))} if is_new else set())
         missing = [kek for kek in keks.values() if kek.kek_id in needed and kek not in here]
-        _put_keks(ring, [*here, *missing], missing)
+        report.set_aside = ring.keks.set_aside()
+        _put_keks(ring, [*missing, *here] if is_new else [*here, *missing], missing)
+        report.stay_locked = _note_lost(connection, ring.keks.all(again=True))
         report.kek_ids = [kek.kek_id for kek in missing]
         _note(connection, ring.keks.all(again=True)[0], backup.made_at, keks)
     return report
@@ -147,14 +163,17 @@ def _read(path: Path) -> _Backup:
 
 def _check(backup: _Backup, keks: dict[str, Kek], path: Path) -> None:
     for key in backup.data_keys:
-        if key.wrapped is not None and not _opens(key, keks):
+        if key.wrapped is not None and key.kek_id not in backup.lost and not _opens(key, keks):
             raise InputError(f"{path} is damaged: a key in it does not open. Use another backup.")
 
 
 def _put_back(connection: Connection, key: _Key, known: dict[str, Kek], report: Restored) -> None:
     mine = (DATA_KEYS.c.user_id == key.user_id, DATA_KEYS.c.key_id == key.key_id)
     row = connection.execute(select(DATA_KEYS).where(*mine)).first()
-    if row is None:
+    if key.wrapped is not None and not _opens(key, known):  # its KEK was lost before the backup
+        if row is None:
+            connection.execute(DATA_KEYS.insert(), key.model_dump())
+    elif row is None:
         connection.execute(DATA_KEYS.insert(), key.model_dump())
         report.put_back += key.wrapped is not None
     elif row.wrapped is None:
@@ -164,6 +183,24 @@ def _put_back(connection: Connection, key: _Key, known: dict[str, Kek], report: 
         report.put_back += key.wrapped is not None
     else:
         report.already_here += 1
+
+
+def _locking(connection: Connection) -> set[str]:
+    locks = select(DATA_KEYS.c.kek_id).where(DATA_KEYS.c.wrapped.is_not(None)).distinct()
+    return set(connection.scalars(locks))
+
+
+def _note_lost(connection: Connection, here: Sequence[Kek]) -> dict[str, int]:
+    """Write down which KEKs are lost, so that a start goes on without; count what they locked."""
+    locks = select(DATA_KEYS.c.kek_id, func.count()).where(DATA_KEYS.c.wrapped.is_not(None))
+    known = {kek.kek_id for kek in here}
+    counted = connection.execute(locks.group_by(DATA_KEYS.c.kek_id)).all()
+    lost = {kek_id: number for kek_id, number in counted if kek_id not in known}
+    connection.execute(delete(NOTES).where(NOTES.c.name.startswith(LOST)))
+    notes = [{"name": f"{LOST}{kek_id}", "value": utc_now()} for kek_id in lost]
+    if notes:
+        connection.execute(NOTES.insert(), notes)
+    return lost
 
 
 def _opens(key: _Key | Row[Any], keks: dict[str, Kek]) -> bool:

@@ -8,19 +8,32 @@ import secrets
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import Connection, Engine, Row, Select, func, select, text, update
+from sqlalchemy import Connection, Engine, Row, Select, delete, select, text, update
 from sqlalchemy.exc import DBAPIError
 
-from agent.database import connect, unusable, utc_now
+from agent.database import Database, connect, unusable, utc_now
 from agent.errors import DamagedError, SettingsError
 from agent.privacy.kek import LENGTH, Kek, Keks
-from agent.privacy.key_tables import DATA_KEYS, METADATA, NOTES, KeyState, backup_of, bound
+from agent.privacy.key_tables import (
+    DATA_KEYS,
+    LOST,
+    NOTES,
+    KeyState,
+    are_of,
+    bound,
+    live,
+    locked_by_others,
+    lost_keks,
+    make_tables,
+    revived,
+    state_of,
+)
 
 ID_LENGTH = 8
 """Hexadecimal digits of a key's name."""
@@ -71,10 +84,10 @@ class KeyRing:
             SettingsError: the KEK is missing, or cannot be used, or is another than it was.
             StorageError: the database cannot be used.
         """
-        ring = cls(connect(url, "ASSISTDATA_KEYS_URL"), keks)
+        ring = cls(connect(url, "ASSIST_KEYS_URL"), keks)
         try:
             with ring._writing() as connection:
-                METADATA.create_all(connection)
+                make_tables(connection)
             if is_whole:
                 ring._find_keks()
         except BaseException:
@@ -82,15 +95,36 @@ class KeyRing:
             raise
         return ring
 
-    def admit(self, user_id: str) -> None:
+    def admit(self, user_id: str) -> str | None:
         """Make a key for a person who has none: somebody new, or who comes back after erasure.
+
+        Returns:
+            The id of the key; none where there was one.
 
         Raises:
             StorageError: the database cannot be used.
         """
-        if self.current(user_id) is None:
-            seen = self._destroyed
-            self._remember(self._current, user_id, self._make(user_id), seen)
+        return self.admit_all([user_id]).get(user_id)
+
+    def admit_all(self, user_ids: Iterable[str]) -> dict[str, str]:
+        """Do so for many people in one transaction, and return the ids of the keys by person.
+
+        Raises:
+            StorageError: the database cannot be used.
+        """
+        new = [user_id for user_id in dict.fromkeys(user_ids) if self.current(user_id) is None]
+        if not new:
+            return {}
+        seen = self._destroyed
+        made: dict[str, DataKey] = {}
+        with self.alone() as connection:
+            kek = self.keks.all(again=True)[0]  # a rotation may have begun elsewhere
+            for user_id in new:
+                if connection.execute(live(user_id)).first() is None:  # nobody was quicker
+                    made[user_id] = _make(connection, kek, user_id)
+        for user_id, key in made.items():
+            self._remember(self._current, user_id, key, seen)
+        return {user_id: key.key_id for user_id, key in made.items()}
 
     def current(self, user_id: str) -> DataKey | None:
         """Return the key that seals for a person; none for whom nobody admitted, or was erased.
@@ -102,8 +136,7 @@ class KeyRing:
         if known is not None and known.is_fresh:
             return known
         seen = self._destroyed
-        with self._reading() as connection:
-            row = connection.execute(_live(user_id)).first()
+        row = self._look(live(user_id))
         if row is None:
             self._current.pop(user_id, None)
             return None
@@ -115,7 +148,7 @@ class KeyRing:
         """Return the key that something was sealed with; none when it was destroyed.
 
         Raises:
-            DamagedError: there never was such a key, or it was changed.
+            DamagedError: there never was such a key, it was changed, or what locks it is lost.
             StorageError: the database cannot be used.
         """
         place = (user_id, key_id)
@@ -123,11 +156,7 @@ class KeyRing:
         if known is not None and known.is_fresh:
             return known
         seen = self._destroyed
-        wanted = select(DATA_KEYS).where(
-            DATA_KEYS.c.user_id == user_id, DATA_KEYS.c.key_id == key_id
-        )
-        with self._reading() as connection:
-            row = connection.execute(wanted).first()
+        row = self._look(select(DATA_KEYS).where(are_of(user_id, key_id)))
         if row is None:
             raise DamagedError(
                 "There is no such key of this person: what it sealed was moved or changed, or the "
@@ -140,24 +169,50 @@ class KeyRing:
         self._remember(self._known, place, found, seen)
         return found
 
-    def destroy(self, user_id: str) -> int:
+    def destroy(self, user_id: str, key_id: str | None = None) -> int:
         """Destroy a person's keys for good, and return how many there were.
+
+        Args:
+            user_id: Whose.
+            key_id: The only one that goes, where it is named.
 
         Raises:
             StorageError: the database cannot be used.
         """
-        mine = update(DATA_KEYS).where(
-            DATA_KEYS.c.user_id == user_id, DATA_KEYS.c.wrapped.is_not(None)
-        )
+        theirs = are_of(user_id, key_id) & DATA_KEYS.c.wrapped.is_not(None)
+        gone = {"wrapped": None, "destroyed_at": utc_now()}
         with self.alone() as connection:
-            destroyed = connection.execute(mine.values(wrapped=None, destroyed_at=utc_now()))
+            destroyed = connection.execute(update(DATA_KEYS).where(theirs).values(gone))
         with self._lock:
             self._destroyed += 1
             self._current.pop(user_id, None)
             for place in [place for place in self._known if place[0] == user_id]:
                 del self._known[place]
-        self._truncate()
+        if destroyed.rowcount:
+            self.empty_log()
         return int(destroyed.rowcount)
+
+    def destroy_erased(self, erased_at: Mapping[str, str]) -> int:
+        """Destroy what an older file of the database brought back, and return how many it was.
+
+        Args:
+            erased_at: When people were last erased, as the records say it. Who has no key that
+                was destroyed since then was erased in another file than this one.
+
+        Raises:
+            StorageError: the database cannot be used.
+        """
+        with self._reading() as connection:
+            back = list(revived(connection, erased_at))
+        return sum(self.destroy(user_id, key_id) for user_id, key_id in back)
+
+    def empty_log(self) -> bool:
+        """Take what was overwritten out of SQLite's log too; say whether no reader was in the way.
+
+        Raises:
+            StorageError: the database refuses.
+        """
+        return Database(self._engine).empty_log()
 
     def renew(self) -> bool:
         """Make a KEK that locks from now on, unless a rotation is still to be finished.
@@ -188,11 +243,11 @@ class KeyRing:
         while moved := self._rotate_some():
             done += moved
             progress(done)
-        self._truncate()
+        self.empty_log()
         while True:
             with self.alone() as connection:  # nobody makes a key between the look and the end
                 kek = self.keks.all(again=True)[0]
-                if connection.execute(_locked_by_others(kek)).first() is None:
+                if connection.execute(locked_by_others(kek.kek_id)).first() is None:
                     self.keks.keep([kek.kek_id])
                     return done
             done += self._rotate_some()
@@ -200,35 +255,17 @@ class KeyRing:
     def _rotate_some(self) -> int:
         with self.alone() as connection:
             kek = self.keks.all(again=True)[0]
-            rows = connection.execute(_locked_by_others(kek).limit(_AT_ONCE)).all()
+            rows = connection.execute(locked_by_others(kek.kek_id).limit(_AT_ONCE)).all()
             for row in rows:
                 wrapped = kek.wrap(self.unwrap(row), bound(row.user_id, row.key_id))
-                mine = (DATA_KEYS.c.user_id == row.user_id, DATA_KEYS.c.key_id == row.key_id)
-                values = {"wrapped": wrapped, "kek_id": kek.kek_id}
-                connection.execute(update(DATA_KEYS).where(*mine).values(values))
+                this = update(DATA_KEYS).where(are_of(row.user_id, row.key_id))
+                connection.execute(this.values(wrapped=wrapped, kek_id=kek.kek_id))
         return len(rows)
 
     def state(self) -> KeyState:
         """Return what can be told of the keys."""
-        is_there = DATA_KEYS.c.wrapped.is_not(None)
-        kek = self.keks.current
         with self._reading() as connection:
-            people = connection.scalar(select(func.count()).where(is_there)) or 0
-            all_of = connection.scalar(select(func.count()).select_from(DATA_KEYS)) or 0
-            kek_ids = connection.scalars(select(DATA_KEYS.c.kek_id).where(is_there).distinct())
-            note = select(NOTES.c.value).where(NOTES.c.name == backup_of(kek.kek_id))
-            backed_up_at = connection.scalar(note)
-            newer = is_there & (DATA_KEYS.c.created_at > (backed_up_at or ""))
-            since = connection.scalar(select(func.count()).where(newer)) or 0
-            return KeyState(
-                people=people,
-                destroyed=all_of - people,
-                kek_id=kek.kek_id,
-                kek_place=self.keks.place,
-                kek_ids=tuple(sorted(kek_ids)),
-                backed_up_at=backed_up_at,
-                since_backup=since,
-            )
+            return state_of(connection, self.keks.current.kek_id, self.keks.place)
 
     def was_erased(self, user_id: str) -> bool:
         """Say whether a person's keys were destroyed, and none was made since.
@@ -236,9 +273,8 @@ class KeyRing:
         Raises:
             StorageError: the database cannot be used.
         """
-        mine = select(DATA_KEYS.c.wrapped).where(DATA_KEYS.c.user_id == user_id)
         with self._reading() as connection:
-            keys = connection.scalars(mine).all()
+            keys = connection.scalars(select(DATA_KEYS.c.wrapped).where(are_of(user_id))).all()
         return bool(keys) and not any(keys)
 
     def is_empty(self) -> bool:
@@ -252,8 +288,10 @@ class KeyRing:
 
     def _find_keks(self) -> None:
         with self.alone() as connection:
+            self.keks.remove_unfinished()
             found = select(DATA_KEYS.c.kek_id).where(DATA_KEYS.c.wrapped.is_not(None)).distinct()
-            kek_ids = connection.scalars(found).all()
+            lost = lost_keks(connection)
+            kek_ids = set(connection.scalars(found)) - lost
             if not self.keks.exists():
                 if kek_ids:
                     raise SettingsError(
@@ -261,26 +299,20 @@ class KeyRing:
                         "wrote can be read. Restore it: assist keys restore BACKUP"
                     )
                 self.keks.create()
-        self.keks.all()
+            back = [f"{LOST}{kek.kek_id}" for kek in self.keks.all() if kek.kek_id in lost]
+            if back:
+                connection.execute(delete(NOTES).where(NOTES.c.name.in_(back)))
         for kek_id in kek_ids:
             self._kek_of(kek_id)
 
-    def _make(self, user_id: str) -> DataKey:
-        """Make a key, unless another process is quicker."""
-        key, key_id = secrets.token_bytes(LENGTH), secrets.token_hex(ID_LENGTH // 2)
-        with self.alone() as connection:
-            if row := connection.execute(_live(user_id)).first():
-                return self._open(row)
-            kek = self.keks.all(again=True)[0]  # a rotation may have begun elsewhere
-            values = {
-                "user_id": user_id,
-                "key_id": key_id,
-                "kek_id": kek.kek_id,
-                "wrapped": kek.wrap(key, bound(user_id, key_id)),
-                "created_at": utc_now(),
-            }
-            connection.execute(DATA_KEYS.insert(), values)
-        return DataKey(key_id, AESGCM(key))
+    def _look(self, wanted: Select[Any]) -> Row[Any] | None:
+        """Return a row; read again where a rotation has just removed the KEK it was locked by."""
+        for is_last in (False, True):
+            with self._reading() as connection:
+                row = connection.execute(wanted).first()
+            if is_last or row is None or row.wrapped is None or self.keks.find(row.kek_id):
+                break
+        return row
 
     def _open(self, row: Row[Any]) -> DataKey:
         return DataKey(row.key_id, AESGCM(self.unwrap(row)))
@@ -289,7 +321,7 @@ class KeyRing:
         """Open the key of a row.
 
         Raises:
-            DamagedError: it was changed.
+            DamagedError: it was changed, or the KEK that locked it is lost.
             SettingsError: the KEK that locked it is missing.
         """
         kek = self._kek_of(row.kek_id)
@@ -304,6 +336,13 @@ class KeyRing:
     def _kek_of(self, kek_id: str) -> Kek:
         kek = self.keks.find(kek_id)
         if kek is None:
+            with self._reading() as connection:
+                is_lost = kek_id in lost_keks(connection)
+            if is_lost:
+                raise DamagedError(
+                    f"It is locked with the key {kek_id}, which is lost. With a backup that holds "
+                    "it: assist keys restore BACKUP"
+                )
             raise SettingsError(
                 f"People's keys are locked with the key {kek_id}, which is not in "
                 f"{self.keks.place}. Put it back: assist keys restore BACKUP"
@@ -318,12 +357,6 @@ class KeyRing:
                 where[place] = key
             while len(where) > _REMEMBERED:
                 where.popitem(last=False)
-
-    def _truncate(self) -> None:
-        """Take what was overwritten out of SQLite's log too."""
-        if self._engine.dialect.name == "sqlite":
-            with self._engine.connect() as connection:
-                connection.connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     @contextmanager
     def alone(self) -> Iterator[Connection]:
@@ -354,15 +387,14 @@ class KeyRing:
             raise unusable(error, self._engine) from error
 
 
-def _live(user_id: str) -> Select[Any]:
-    return (
-        select(DATA_KEYS)
-        .where(DATA_KEYS.c.user_id == user_id, DATA_KEYS.c.wrapped.is_not(None))
-        .order_by(DATA_KEYS.c.created_at, DATA_KEYS.c.key_id)
-    )
-
-
-def _locked_by_others(kek: Kek) -> Select[Any]:
-    return select(DATA_KEYS).where(
-        DATA_KEYS.c.kek_id != kek.kek_id, DATA_KEYS.c.wrapped.is_not(None)
-    )
+def _make(connection: Connection, kek: Kek, user_id: str) -> DataKey:
+    key, key_id = secrets.token_bytes(LENGTH), secrets.token_hex(ID_LENGTH // 2)
+    values = {
+        "user_id": user_id,
+        "key_id": key_id,
+        "kek_id": kek.kek_id,
+        "wrapped": kek.wrap(key, bound(user_id, key_id)),
+        "created_at": utc_now(),
+    }
+    connection.execute(DATA_KEYS.insert(), values)
+    return DataKey(key_id, AESGCM(key))

@@ -123,9 +123,10 @@ class KeyStore:
             expires_at=_as_stored(_later(expires_at, now)) if expires_at else None,
         )
         key = f"aa_{info.prefix}_{secrets.token_urlsafe(_SECRET_BYTES)}"
-        user_id = self._people.user_id(info.name)
+        user_id = self._people.pseudonym_of(info.name)
         with self._database.begin() as session:
-            refuse_while_erased(session, user_id)
+            refuse_while_erased(session, user_id)  # before the name is written down again
+            self._people.enter(session, info.name, user_id)
             session.add(
                 KeyRow(
                     prefix=info.prefix,

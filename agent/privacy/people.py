@@ -5,13 +5,15 @@ It knows nothing of what a person may do; that is `agent.privacy.access`.
 
 import unicodedata
 import uuid
+from collections.abc import Iterable
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from agent.database import Database, Table
+from agent.database import Database, Table, insert_into
 from agent.errors import InputError
+from agent.privacy.erasure import ErasureRow
 from agent.privacy.secret import Secret
 
 LOCAL_PERSON = "local"
@@ -59,6 +61,36 @@ class People:
                 raise
             return known
         return made
+
+    def pseudonym_of(self, name: str) -> str:
+        """Return the pseudonym that a person has or would get; nothing is written down.
+
+        Raises:
+            InputError: the name is none.
+        """
+        name = plain_name(name)
+        return self._known(name) or pseudonym(self._secret, name)
+
+    def under_erasure(self, session: Session, names: Iterable[str]) -> set[str]:
+        """Return those names whose people are being erased, in a transaction of somebody else's."""
+        ids = set(
+            session.scalars(select(ErasureRow.user_id).where(ErasureRow.finished_at.is_(None)))
+        )
+        if not ids:
+            return set()
+        known = set(session.scalars(select(Person.name).where(Person.user_id.in_(ids))))
+        return {name for name in names if name in known or pseudonym(self._secret, name) in ids}
+
+    def enter(self, session: Session, name: str, user_id: str) -> None:
+        """Write a person down in a transaction of somebody else's; once is enough."""
+        insert = insert_into(session.connection().dialect, Person)
+        person = {"name": plain_name(name), "user_id": user_id}
+        session.execute(insert.values(person).on_conflict_do_nothing())
+
+    def names_behind(self, user_id: str, names: Iterable[str]) -> list[str]:
+        """Return those names that are a person's, also where the person was never here."""
+        known = self.name_of(user_id)
+        return [name for name in names if name == known or pseudonym(self._secret, name) == user_id]
 
     def name_of(self, user_id: str) -> str | None:
         """Return the name behind a pseudonym, where this installation knows it."""

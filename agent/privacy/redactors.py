@@ -56,9 +56,10 @@ class Redactors:
         With `exact` each spelling has a placeholder of its own, so that all come back as they were.
         """
         key = (owner.user_id, owner.course)
+        self._drop_old()
         with self._lock:
             known = self._known.get(key)
-        if known is None or time.monotonic() - known.read_at > _FRESH_FOR:
+        if known is None:
             known = self._read(owner)
             with self._lock:
                 self._known[key] = known
@@ -68,11 +69,20 @@ class Redactors:
         return Redactor(known.enrolment, known.roster, Placeholders(exact=exact))
 
     def forget(self, user_id: str) -> None:
-        """Drop what is remembered of a person, and the names that theirs stands among."""
+        """Drop what is remembered of a person, and of all others, whose courses may name them."""
         with self._lock:
-            for known in [known for known in self._known if known[0] == user_id]:
-                del self._known[known]
+            self._known.clear()
             self._compiled.clear()
+
+    def _drop_old(self) -> None:
+        """Drop what was read long ago; a person may have been erased by another process since."""
+        oldest = time.monotonic() - _FRESH_FOR
+        with self._lock:
+            while self._known and next(iter(self._known.values())).read_at < oldest:
+                self._known.popitem(last=False)
+            used = {course for _, course in self._known}
+            for course in self._compiled.keys() - used:
+                del self._compiled[course]
 
     def _read(self, owner: Owner) -> "_Known":
         read_at = time.monotonic()

@@ -50,9 +50,19 @@ def admit(database: Database, user_id: str) -> None:
     vault: Vault | None = database.info.get(_VAULT)
     if vault is None or vault.knows(user_id):
         return
-    if vault.keys.was_erased(user_id):
+    if was_erased(database, user_id):
         raise ErasedError("The person was erased, so nothing more is written for them.")
     vault.keys.admit(user_id)
+
+
+def was_erased(database: Database, user_id: str) -> bool:
+    """Say whether a person was erased and did not come back, by another look at the keys.
+
+    Raises:
+        StorageError: the keys cannot be read.
+    """
+    vault: Vault | None = database.info.get(_VAULT)
+    return vault is not None and vault.keys.was_erased(user_id)
 
 
 def seal_values(

@@ -7,10 +7,11 @@ because nobody here knows the people in them. Nothing is sent to LangSmith.
 import json
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from itertools import islice
 from tempfile import TemporaryFile
 from typing import IO, Annotated, Any, BinaryIO, Literal, NoReturn
@@ -23,9 +24,10 @@ from agent.database import Database, insert_into
 from agent.errors import ErasedError, InputError
 from agent.prices import NANO
 from agent.privacy.redaction import Redactor
-from agent.privacy.sealing import admit, seal_values
-from agent.recording.run_store import NOBODYS, Run
-from agent.recording.shapes import shape
+from agent.privacy.sealing import admit, seal_values, was_erased
+from agent.recording.personal import erase_runs
+from agent.recording.run_store import ERASED, Run
+from agent.recording.shapes import WORD, shape
 from agent.recording.texts import storable
 
 LONGEST_LINE = 10_000_000
@@ -179,11 +181,7 @@ def import_lines(database: Database, lines: BinaryIO, *, skip_bad: bool = False)
                 if report.skipped <= _SAID:
                     report.problems.append(f"line {number}: {error}")
         ready.seek(0)
-        for rows in _batches(ready):
-            started = time.monotonic()
-            with database.begin() as session:
-                report.written += _insert(session, rows)
-            time.sleep(time.monotonic() - started)  # whoever waits tries now and then, in no queue
+        report.written = _write(database, ready)
     report.already_here = report.read - report.skipped - report.written
     return report
 
@@ -205,6 +203,9 @@ def row_of(line: bytes) -> dict[str, Any]:
     return {
         **row,
         **{name: shape(value, change) for name, value in free.items()},
+        **{name: shape(row[name], partial(_as_name, change)) for name in _FIGURES},
+        "error": _as_kind(about.error),
+        "finish_reason": _as_kind(about.finish_reason),
         **_places(about, data),
         "origin": "imported",
         "run_type": "llm",
@@ -226,9 +227,25 @@ def row_of(line: bytes) -> dict[str, Any]:
     }
 
 
-_FREE = ("tags", "error", "parameters", "usage_details", "price", "repriced", "left_out")
-"""The columns in which anything may stand."""
+_FREE = ("tags", "parameters", "left_out")
+"""The columns in which anything may stand; they are sealed."""
+_FIGURES = ("usage_details", "price", "repriced")
+"""The columns of figures, and of the names that these go by."""
+_OUR_REASONS = ("no finish reason",)
+_LONGEST_NAME = 80
+"""Characters, of a name among figures."""
 _COLUMNS = frozenset(column.key for column in Run.__table__.columns) - {"prompt"}
+
+
+def _as_name(change: Callable[[str], str], text: str) -> str:
+    """Return a name that stands among figures; whatever is longer may be somebody's words."""
+    return change(text) if len(text) <= _LONGEST_NAME else "unknown"
+
+
+def _as_kind(text: str | None) -> str | None:
+    """Return the kind of a failure or an end; its words may quote a prompt."""
+    is_kind = text is None or text in _OUR_REASONS or WORD.fullmatch(text)
+    return text if is_kind else "unknown"
 
 
 def _numbered(lines: BinaryIO) -> Iterator[tuple[int, bytes]]:
@@ -328,7 +345,32 @@ def _sealed(database: Database, row: dict[str, Any]) -> dict[str, Any]:
         admit(database, row["user_id"])
         return seal_values(database, Run, row["run_id"], row)
     except ErasedError:
-        return {**row, **NOBODYS}
+        return _of_nobody(row)
+
+
+def _of_nobody(row: dict[str, Any]) -> dict[str, Any]:
+    return {**row, **ERASED, "name": row["run_type"]}
+
+
+def _write(database: Database, ready: IO[str]) -> int:
+    """Write the rows that wait, and return how many are new; of the erased, the figures alone."""
+    written, people = 0, set[str]()
+    for batch in _batches(ready):
+        theirs = {row["user_id"] for row in batch}
+        people |= theirs
+        erased = _erased(database, theirs)
+        rows = [_of_nobody(row) if row["user_id"] in erased else row for row in batch]
+        started = time.monotonic()
+        with database.begin() as session:
+            written += _insert(session, rows)
+        time.sleep(time.monotonic() - started)  # whoever waits tries now and then, in no queue
+    for user_id in _erased(database, people):  # while the last of their rows were written
+        erase_runs(database, user_id)
+    return written
+
+
+def _erased(database: Database, people: set[str]) -> set[str]:
+    return {user_id for user_id in people if was_erased(database, user_id)}
 
 
 def _batches(ready: IO[str]) -> Iterator[Sequence[dict[str, Any]]]:

@@ -94,6 +94,9 @@ class Answer:
         return f"HTTP {self.status}"
 
 
+_UNEXPECTED = Answer(None, "not as expected")
+
+
 @dataclass(frozen=True, slots=True)
 class Terms:
     """What a server takes in one request."""
@@ -283,8 +286,11 @@ class LangSmith:
             answer, found = self._read("/sessions", patience, params=page)
             if answer.verdict != "taken":
                 return answer, 0
-            projects += [str(project["id"]) for project in found]
-            if len(found) < _PAGE:
+            ids = _ids_of(found)
+            if ids is None:
+                return _UNEXPECTED, 0
+            projects += ids
+            if len(ids) < _PAGE:
                 break
         query: dict[str, Any] = {
             "session": projects,
@@ -301,8 +307,12 @@ class LangSmith:
             )  # fmt: skip
             if answer.verdict != "taken":
                 break
-            count += len(found.get("runs") or ())
-            query["cursor"] = (found.get("cursors") or {}).get("next")
+            page_of = found if isinstance(found, Mapping) else {}
+            ids, cursors = _ids_of(page_of.get("runs")), page_of.get("cursors") or {}
+            if ids is None or not isinstance(cursors, Mapping):
+                return _UNEXPECTED, count
+            count += len(ids)
+            query["cursor"] = cursors.get("next")
             is_last = not query["cursor"]
         return answer, count
 
@@ -344,6 +354,14 @@ def find_trace_url(
     thread.start()
     thread.join(patience)
     return found[0] if found else None
+
+
+def _ids_of(found: Any) -> list[str] | None:
+    """Return the ids of a list of things; nothing where it is something else."""
+    if not isinstance(found, list):
+        return None
+    ids = [one["id"] for one in found if isinstance(one, Mapping) and one.get("id")]
+    return [str(one) for one in ids] if len(ids) == len(found) else None
 
 
 def _quoted(text: str) -> str:

@@ -4,27 +4,22 @@ Of an erased run a line without person and text stays, so that the totals of eve
 """
 
 from collections.abc import Iterator
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
 
 from sqlalchemy import delete, exists, or_, select, update
+from sqlalchemy.engine import CursorResult
 
 from agent.database import Database
 from agent.privacy.holdings import rows_of
+from agent.recording.expiry import as_stored
 from agent.recording.outbox import OutboxRow
-from agent.recording.run_store import IS_OPEN, NOBODYS, Run
+from agent.recording.run_store import ERASED, IS_OPEN, Run
 
 _AT_ONCE = 500
 """Runs in one transaction, so that requests of others need not wait long."""
 _UNTOLD = ("process_id", "announced_at")
 """Columns of a run that are about this installation, and not about a person."""
-_ERASED: dict[Any, Any] = {
-    **NOBODYS,
-    **dict.fromkeys(("trace_id", "parent_run_id", "dotted_order", "project")),
-    **dict.fromkeys(("error", "announced_at")),
-    # A name may be a person's own; what kind of run it was is not.
-    "name": Run.run_type,
-}
-"""What becomes of a run; ids of a trace outside go, for they lead to what stands there."""
 
 
 def export_runs(database: Database, user_id: str) -> Iterator[dict[str, Any]]:
@@ -42,22 +37,33 @@ def erase_runs(database: Database, user_id: str) -> int:
     """
     with database.read() as session:
         run_ids = session.scalars(select(Run.run_id).where(Run.user_id == user_id)).all()
+    count = 0
     for first in range(0, len(run_ids), _AT_ONCE):
         some = run_ids[first : first + _AT_ONCE]
         with database.begin() as session:
             session.execute(delete(OutboxRow).where(OutboxRow.subject_id.in_(some)))
-            session.execute(
+            done = session.execute(
                 update(Run)
-                .where(Run.run_id.in_(some))
-                .values(_ERASED)
+                .where(Run.run_id.in_(some), Run.user_id == user_id)
+                .values({**ERASED, "name": Run.run_type})
                 .execution_options(synchronize_session=False)
             )
-    return len(run_ids)
+            count += cast("CursorResult[Any]", done).rowcount
+    return count
 
 
-def may_be_under_way(database: Database, user_id: str) -> bool:
-    """Say whether something of a person may be on its way to LangSmith at this moment."""
+def may_be_under_way(database: Database, user_id: str, *, within: float) -> bool:
+    """Say whether something of a person may be on its way to LangSmith, or not be listed there yet.
+
+    Args:
+        database: The records.
+        user_id: Whose.
+        within: Seconds since the end of a run for which that is so.
+
+    """
+    since = as_stored(datetime.now(UTC) - timedelta(seconds=within))
     waits = exists().where(OutboxRow.subject_id == Run.run_id)
-    mine = select(Run.run_id).where(Run.user_id == user_id, or_(IS_OPEN, waits)).limit(1)
+    late = or_(IS_OPEN, waits, Run.ended_at > since)
+    mine = select(Run.run_id).where(Run.user_id == user_id, late).limit(1)
     with database.read() as session:
         return session.scalar(mine) is not None

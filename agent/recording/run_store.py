@@ -40,6 +40,8 @@ _IS_ROOT = text("run_id = root_run_id")
 _OPEN = text("status IN ('started', 'abandoned')")
 """A process that was taken for dead and is not still has the last word on its runs."""
 _JSON = JSON(none_as_null=True)
+_AT_ONCE = 500
+"""Rows in one statement, whose length databases limit."""
 TEXTS = ("prompt", "response", "inputs", "outputs", "left_out", "tags", "attributes")
 """The columns that may hold what people wrote."""
 
@@ -50,13 +52,20 @@ NOBODYS: dict[str, Any] = {
     "content": "erased",
 }
 """What is left of a run's person and text once they were erased, so that totals hold."""
+ERASED: dict[str, Any] = {
+    **NOBODYS,
+    **dict.fromkeys(("trace_id", "parent_run_id", "dotted_order", "project")),
+    **dict.fromkeys(("error", "announced_at")),
+}
+"""What becomes of a run when its person is erased, or was meanwhile; besides, it is named by its
+type, because a name may be a person's own. Ids of a trace outside lead to what stands there."""
 
 
 class Run(Table):
     """One run: the root of a request, one call of a model, or a step between them."""
 
     __tablename__ = "runs"
-    __sealed__ = TEXTS
+    __sealed__ = (*TEXTS, "parameters")
     __table_args__ = (
         Index("runs_by_root", "root_run_id"),
         Index("runs_that_are_open", "status", sqlite_where=_IS_OPEN, postgresql_where=_IS_OPEN),
@@ -219,7 +228,7 @@ class RunStore:
             _insert(session, starts)
             _settle(session, ends)
             _fill(session, changes.fills)
-            queue(session, "run", changes.to_send)
+            queue(session, "run", _not_erased(session, changes.to_send))
 
     def start(self, run: dict[str, Any]) -> None:
         """Write a run's row; a run that is there already stays as it is."""
@@ -257,7 +266,8 @@ class RunStore:
         try:
             return seal_values(self._database, Run, run_id, values)
         except ErasedError:
-            return {**values, **NOBODYS}
+            named = {"name": values["run_type"]} if "run_type" in values else {}
+            return {**values, **ERASED, **named}
 
     def _read(self, query: Select[Run]) -> Sequence[Run]:
         with self._database.read() as session:
@@ -320,6 +330,15 @@ def _settle(session: Session, ends: Mapping[str, Mapping[str, Any]]) -> None:
         session.connection().execute(wanted.values({name: bindparam(name) for name in names}), rows)
 
 
+def _not_erased(session: Session, run_ids: Sequence[str]) -> Iterator[str]:
+    """Yield the runs that are somebody's; of the others nothing is sent."""
+    for first in range(0, len(run_ids), _AT_ONCE):
+        some = run_ids[first : first + _AT_ONCE]
+        of_nobody = select(Run.run_id).where(Run.run_id.in_(some), Run.content == ERASED["content"])
+        erased = set(session.scalars(of_nobody))
+        yield from (run_id for run_id in some if run_id not in erased)
+
+
 def _fill(session: Session, fills: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
     """Write late values in one statement a column."""
     columns: dict[str, list[dict[str, Any]]] = {}
@@ -328,5 +347,7 @@ def _fill(session: Session, fills: Sequence[tuple[str, Mapping[str, Any]]]) -> N
             columns.setdefault(name, []).append({"_root": root, "_value": value})
     for name, rows in columns.items():
         missing = _RUNS.c[name].is_(None)
+        if name in ERASED:
+            missing &= _RUNS.c.content != ERASED["content"]
         wanted = update(_RUNS).where(_RUNS.c.root_run_id == bindparam("_root"), missing)
         session.connection().execute(wanted.values({name: bindparam("_value")}), rows)

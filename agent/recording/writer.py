@@ -12,10 +12,10 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionError
 
-from agent.errors import StorageError
+from agent.errors import SettingsError, StorageError
 from agent.recording.run_store import Changes, RunStore
 
 Change = Callable[[Changes], None]
@@ -29,6 +29,10 @@ _PATIENCE = 30.0
 """Seconds that a commit may take before whoever waits is told that it failed."""
 _MOST = 100_000
 """Changes that may wait; more would fill the memory of a server whose disk is full."""
+
+_OUT_OF_ORDER = (OperationalError, DatabaseError)
+"""What no row is to blame for; kinds below `DatabaseError` are about rows. Keys that cannot be
+read are a `SettingsError`, or one of these too."""
 
 _log = logging.getLogger(__name__)
 
@@ -188,7 +192,7 @@ class Writer:
             cause = error.__cause__ or error
             if isinstance(error, NoConnectionError):
                 raise _too_slow() from error
-            if isinstance(cause, OperationalError):
+            if isinstance(error, SettingsError) or type(cause) in _OUT_OF_ORDER:
                 raise StorageError(str(error)) from error
             _log.error("the database refuses some runs (%s)", type(cause).__name__)
             return False

@@ -5,19 +5,27 @@ import json
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import select
 from typer.testing import CliRunner
 
+from agent import database
 from agent.cli import app
 from agent.doctor import examine, list_settings
+from agent.erasure import Eraser
 from agent.errors import AssistantError
+from agent.holdings import holdings_of
+from agent.privacy.access import local_caller
 from agent.privacy.erasure import ErasureLedger
 from agent.privacy.kek import Kek, encoded
+from agent.privacy.key_tables import DATA_KEYS
 from agent.privacy.owner import Owner
 from agent.settings import Settings, load_settings
 from agent.stores import Stores, open_keys
@@ -65,7 +73,6 @@ def test_texts_open_when_keys_were_lost_and_restored(
     assert isinstance(refused.exception, AssistantError)
     assert refused.exception.exit_code == 2
     assert "assist keys restore BACKUP" in str(refused.exception)
-    (settings.data_dir / "kek.key").unlink()
     assert "put back: 1" in assist("keys", "restore", backup)
     assert read_title(settings, assignment) == MARK
 
@@ -99,6 +106,87 @@ def test_erased_person_stays_erased_when_keys_were_lost_and_restored(
     assert ring.was_erased(stores.user_id)
     ring.close()
     assert assignment
+
+
+def test_erased_person_stays_erased_when_an_older_file_of_keys_is_put_back(
+    settings: Settings,
+) -> None:
+    """A copy of yesterday's file knows nothing of today's erasure."""
+    stores = Stores.open(settings)
+    stores.vault.keys.admit("ann")
+    stores.vault.keys.admit("bob")
+    stores.close()
+    file = settings.data_dir / "keys.db"
+    yesterday = file.read_bytes()
+    stores = Stores.open(settings)
+    eraser_of(stores, settings).erase("ann", local_caller(stores.user_id), door="terminal")
+    stores.close()
+    file.write_bytes(yesterday)
+    stores = Stores.open(settings)
+    assert stores.vault.keys.was_erased("ann")
+    assert stores.vault.knows("bob")
+    assert stores.vault.knows(stores.user_id)
+    stores.close()
+
+
+def test_erasure_is_unfinished_when_somebody_reads_the_keys(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log still holds the key; when the reader has gone, it is taken out, and that is done."""
+    monkeypatch.setattr(database, "_LOG_TRIES", 2)
+    stores = Stores.open(settings)
+    stores.vault.keys.admit("ann")
+    with stores.vault.keys.alone() as connection:
+        anns = select(DATA_KEYS.c.wrapped).where(DATA_KEYS.c.user_id == "ann")
+        wrapped = connection.execute(anns).scalar_one()
+    eraser = eraser_of(stores, settings)
+    with closing(sqlite3.connect(settings.data_dir / "keys.db", isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM data_keys").fetchall()
+        receipt = eraser.erase("ann", local_caller(stores.user_id), door="terminal")
+        assert is_stored(settings, wrapped)
+    assert receipt.finished_at is None
+    assert [step.store for step in receipt.steps if step.state == "pending"] == ["data keys log"]
+    (resumed,) = eraser.resume()
+    assert resumed.finished_at is not None
+    assert not is_stored(settings, wrapped)
+    stores.close()
+
+
+def eraser_of(stores: Stores, settings: Settings) -> Eraser:
+    """Return what erases people here."""
+    return Eraser(stores=stores, holdings=holdings_of(stores, settings))
+
+
+def is_stored(settings: Settings, content: bytes) -> bool:
+    """Look for bytes in the database of keys and its log."""
+    return any(content in path.read_bytes() for path in settings.data_dir.glob("keys.db*"))
+
+
+def test_everyone_else_goes_on_when_a_key_stays_locked(
+    settings: Settings, assignment: str, tmp_path: Path
+) -> None:
+    """The backup is from before a rotation; the check-up and the status tell what is lost."""
+    assist("keys", "backup", tmp_path / "keys.backup")
+    assist("keys", "rotate")
+    ring = open_keys(settings)
+    ring.admit("eve")
+    lost = ring.keks.current.kek_id
+    ring.close()
+    (settings.data_dir / "kek.key").unlink()
+    said = assist("keys", "restore", tmp_path / "keys.backup")
+    assert f"1 people's keys stay locked by the key {lost}, which is in no backup" in said
+    assert read_title(settings, assignment) == MARK
+    assert "because what locks them is lost: 1" in assist("keys", "status")
+    found = {finding.what: finding for finding in examine(settings)}["keys"]
+    assert "warning: 1 people's keys stay locked" in found.detail
+
+
+def test_old_file_is_named_when_it_was_damaged(settings: Settings, tmp_path: Path) -> None:
+    """What stood in it is not lost."""
+    assist("keys", "backup", tmp_path / "keys.backup")
+    (settings.data_dir / "kek.key").write_text("# nothing\n")
+    assert "kek.key.before-restore" in assist("keys", "restore", tmp_path / "keys.backup")
 
 
 def test_damaged_file_is_named_when_keys_are_to_be_restored(

@@ -1,5 +1,8 @@
 """The folder under the index: locks, damage, and the file that names what is in use."""
 
+import platform
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -8,6 +11,8 @@ from chromadb.errors import InternalError
 
 from retrieval import AssignmentIndex, LocalEmbeddings, RetrievalError
 from retrieval.store import Store, current_generation
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_second_writer_is_told_to_wait(tmp_path: Path) -> None:
@@ -64,3 +69,28 @@ def test_work_that_chroma_refuses_is_tried_twice(tmp_path: Path) -> None:
     ):
         store.run(refuse)
     assert len(tried) == 2
+
+
+_ADD = """
+import sys
+from pathlib import Path
+from retrieval.store import Store
+
+words = [("heard-in-confidence %d " % number) * size for number in range(99) for size in (1, 9, 99)]
+del words
+store = Store(Path(sys.argv[1]), "length:3")
+store.write(lambda collection: collection.add(ids=["a"], embeddings=[[1.0, 2.0, 3.0]]))
+store.close()
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="elsewhere nobody can ask for zeros")
+def test_no_memory_is_written_when_the_index_is_kept(tmp_path: Path) -> None:
+    """Chroma writes whole buffers; what it did not fill is empty, and no piece of what was said."""
+    subprocess.run([sys.executable, "-c", _ADD, str(tmp_path)], check=True, cwd=ROOT)
+    files = [path for path in tmp_path.rglob("*.bin") if path.stat().st_size]
+    assert {path.name for path in files} >= {"length.bin", "data_level0.bin"}
+    for path in files:
+        assert b"confidence" not in path.read_bytes()
+    (lengths,) = tmp_path.rglob("length.bin")
+    assert not any(lengths.read_bytes())

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from agent.courses.roster import Roster
+from agent.courses.roster import Roster, _replace
 from agent.courses.roster_file import Student
 from agent.database import Database
 from agent.errors import InputError
@@ -100,8 +100,8 @@ def test_people_stay_when_writing_breaks_off(roster: Roster, course: str, file: 
     """Taking out and putting in are one transaction."""
     roster.import_roster(course, file)
     people = {"dora": Student("dora"), "ben": Student("ben", first=None)}  # type: ignore[arg-type]  # what a fault would hand over
-    with pytest.raises(IntegrityError):
-        roster._replace(course, people)
+    with pytest.raises(IntegrityError), roster._database.begin() as session:
+        _replace(session, course, people)
     assert [student.name for student in roster.people_of(course)] == ["anna", "ben"]
 
 

@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 
 from agent.cli import app
 from agent.erasure import Eraser
-from agent.errors import AssistantError, ErasedError
+from agent.errors import AssistantError, ErasedError, StorageError
 from agent.holdings import find_person, holdings_of
 from agent.insight.usage import Scope, daily_usage, model_usage, monthly_usage, whole_usage
 from agent.privacy.access import Caller, local_caller
@@ -239,13 +239,30 @@ def test_erasure_is_audited_when_it_begins(place: Place) -> None:
     assert place.stores.audit.verify().intact
 
 
+def test_others_are_gone_on_with_when_one_erasure_fails(place: Place) -> None:
+    """Each is tried; what went wrong with the first is raised when the last one is done."""
+
+    def fail(user_id: str) -> int:
+        if user_id == place.ada.user_id:
+            raise StorageError("broken")
+        return 0
+
+    later = replace(place.eraser(), holdings=[])
+    for caller in (place.ada, place.ben):
+        later.begin(caller.user_id, caller, door="http")
+    with pytest.raises(StorageError, match="broken"):
+        replace(later, holdings=[Holding("X", erase=fail)]).resume()
+    (left,) = ErasureLedger(place.stores.database).unfinished()
+    assert left.user_id == place.ada.user_id
+
+
 def test_what_waits_is_not_sent_when_its_person_is_erased(place: Place) -> None:
     """The outbox holds nothing of them, and goes on with what is others'."""
     with place.stores.database.begin() as session:
         for caller in (place.ada, place.ben):
             mine = session.scalars(select(Run.run_id).where(Run.user_id == caller.user_id)).all()
             queue(session, "run", mine)
-    place.eraser(in_flight=0.0).erase(place.ada.user_id, place.ada, door="http")
+    place.eraser().erase(place.ada.user_id, place.ada, door="http")
     with place.stores.database.read() as session:
         waiting = select(OutboxRow.subject_id)
         users = session.scalars(select(Run.user_id).where(Run.run_id.in_(waiting)).distinct())

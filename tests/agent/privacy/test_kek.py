@@ -147,3 +147,49 @@ def test_key_stays_inside_when_shown(keks: Keks, path: Path) -> None:
         assert kek.key.hex()[:8] not in shown
         assert repr(kek.key) not in shown
     assert str(path) == keks.place
+
+
+def test_whole_keys_are_usable_when_another_line_is_none(keks: Keks, path: Path) -> None:
+    """A comment or a cut line costs the others nothing; the start still refuses the file."""
+    first, second = keks.current, keks.add()
+    path.write_text(f"# of 2026\n{encoded(second)}, {encoded(first)[:-3]}\n\n{encoded(first)}\n")
+    assert Keks(path).usable() == [second, first]
+    with pytest.raises(SettingsError, match="holds a key that is not 32 bytes"):
+        Keks(path).all()
+
+
+def test_file_is_kept_aside_when_something_in_it_is_no_key(keks: Keks, path: Path) -> None:
+    """Under a name that is not taken, for the owner alone; a whole one needs none."""
+    assert keks.set_aside() is None
+    path.write_text("# first\n")
+    path.chmod(0o644)
+    first = keks.set_aside()
+    assert first == path.with_name("kek.key.before-restore")
+    keks.put([Kek.make()])
+    path.write_text("# second\n")
+    second = keks.set_aside()
+    assert second is not None
+    assert [kept.read_text() for kept in (first, second)] == ["# first\n", "# second\n"]
+    assert stat.S_IMODE(first.stat().st_mode) == 0o600
+
+
+def test_unfinished_files_are_removed_when_a_process_was_killed(
+    keks: Keks, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They hold keys; whatever else lies there stays."""
+
+    def die(*_: object, **__: object) -> None:
+        raise SystemExit
+
+    kept = path.with_name("kek.key.before-restore")
+    kept.touch()
+    before = path.read_text()
+    with monkeypatch.context() as killed:
+        killed.setattr(Path, "replace", die)
+        killed.setattr(Path, "unlink", die)
+        with pytest.raises(SystemExit):
+            keks.add()
+    assert len(list(path.parent.iterdir())) == 3
+    keks.remove_unfinished()
+    assert sorted(path.parent.iterdir()) == [path, kept]
+    assert path.read_text() == before

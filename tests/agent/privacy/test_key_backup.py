@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import delete, select, update
 
 from agent.database import utc_now
-from agent.errors import InputError, SettingsError
+from agent.errors import DamagedError, InputError, SettingsError
 from agent.privacy.kek import KEK_FILE, Kek, Keks, encoded
 from agent.privacy.key_backup import back_up, restore
 from agent.privacy.key_tables import DATA_KEYS
@@ -259,3 +259,126 @@ def test_setting_is_asked_for_when_the_keys_stand_there(
     assert restore(right, backup).put_back == 2
     assert not (folder / KEK_FILE).exists()
     right.close()
+
+
+def test_whole_keys_stay_when_the_file_is_damaged(
+    ring: KeyRing, folder: Path, backup: Path
+) -> None:
+    """A comment in it costs nothing; a backup from before the rotation overwrites none of it."""
+    back_up(ring, backup)
+    ring.renew()
+    ring.rotate()
+    ring.admit("eve")
+    cell, sealed = note_of(ring, "eve")
+    ring.close()
+    path = folder / KEK_FILE
+    good = path.read_text()
+    path.write_text(f"# of 2026\n{good}")
+    damaged = open_ring(folder, is_whole=False)
+    with pytest.raises(InputError, match="--force"):
+        restore(damaged, backup)
+    assert path.read_text() == f"# of 2026\n{good}"
+    report = restore(damaged, backup, force=True)
+    damaged.close()
+    assert report.set_aside == path.with_name("kek.key.before-restore")
+    assert report.set_aside.read_text() == f"# of 2026\n{good}"
+    assert path.read_text() == good
+    whole = open_ring(folder)
+    assert Vault(whole).open(cell, sealed) == "note of eve"
+    whole.close()
+
+
+def lose_rotated(ring: KeyRing, folder: Path, backup: Path) -> tuple[Kek, Cell, str]:
+    """Lose the KEK of a rotation after the last backup, and with it the key of who came later."""
+    back_up(ring, backup)
+    ring.renew()
+    ring.rotate()
+    ring.admit("eve")
+    cell, sealed = note_of(ring, "eve")
+    kek = ring.keks.current
+    ring.close()
+    lose(folder, KEK_FILE)
+    with pytest.raises(SettingsError, match="assist keys restore BACKUP"):
+        open_ring(folder)
+    return kek, cell, sealed
+
+
+def test_others_go_on_when_one_key_stays_locked(ring: KeyRing, folder: Path, backup: Path) -> None:
+    """What is in no backup is counted as lost, shows as damaged, and its person goes on anew."""
+    anns, annas_text = note_of(ring, "ann")
+    lost, cell, sealed = lose_rotated(ring, folder, backup)
+    broken = open_ring(folder, is_whole=False)
+    assert restore(broken, backup).stay_locked == {lost.kek_id: 1}
+    broken.close()
+    opened = open_ring(folder)
+    vault = Vault(opened)
+    assert vault.open(anns, annas_text) == "note of ann"
+    with pytest.raises(DamagedError):
+        vault.open(cell, sealed)
+    assert (opened.state().lost, opened.state().people) == (1, 2)
+    assert "1 people's keys stay locked" in opened.state().backup_told
+    assert not vault.knows("eve")
+    assert not opened.was_erased("eve")
+    opened.admit("eve")
+    again, new = note_of(opened, "eve")
+    opened.renew()
+    assert opened.rotate() == 3
+    assert vault.open(again, new) == "note of eve"
+    assert opened.state().kek_ids == (opened.keks.current.kek_id,)
+    assert opened.destroy("eve") == 2
+    opened.close()
+
+
+def test_lost_key_opens_when_what_locks_it_is_back(
+    ring: KeyRing, folder: Path, backup: Path
+) -> None:
+    """Nothing was deleted, so that whoever finds the file after all reads everything."""
+    lost, cell, sealed = lose_rotated(ring, folder, backup)
+    broken = open_ring(folder, is_whole=False)
+    restore(broken, backup)
+    broken.keks.put([*broken.keks.all(), lost])
+    broken.close()
+    opened = open_ring(folder)
+    assert opened.state().lost == 0
+    assert Vault(opened).open(cell, sealed) == "note of eve"
+    opened.close()
+    lose(folder, KEK_FILE)
+    with pytest.raises(SettingsError, match="assist keys restore BACKUP"):
+        open_ring(folder)
+
+
+def test_backup_is_whole_when_a_key_in_it_is_lost(
+    ring: KeyRing, folder: Path, backup: Path
+) -> None:
+    """The next loss is mended with it as the first was."""
+    lost, _, _ = lose_rotated(ring, folder, backup)
+    broken = open_ring(folder, is_whole=False)
+    restore(broken, backup)
+    next_one = backup.with_name("next")
+    assert back_up(broken, next_one) == 2
+    broken.close()
+    lose(folder, KEK_FILE, "keys.db")
+    empty = open_ring(folder, is_whole=False)
+    report = restore(empty, next_one)
+    assert (report.put_back, report.stay_locked) == (2, {lost.kek_id: 1})
+    assert restore(empty, next_one).already_here == 2
+    empty.close()
+    open_ring(folder).close()
+
+
+def test_key_that_was_just_made_gives_way_when_it_locks_nothing(
+    ring: KeyRing, folder: Path, backup: Path
+) -> None:
+    """A start after the loss made one; nobody has to say that it may be passed by."""
+    cell, sealed = note_of(ring, "ann")
+    back_up(ring, backup)
+    old = ring.keks.current
+    ring.close()
+    lose(folder, KEK_FILE, "keys.db")
+    open_ring(folder).close()
+    started = open_ring(folder, is_whole=False)
+    assert restore(started, backup).put_back == 2
+    assert started.keks.current == old
+    assert Vault(started).open(cell, sealed) == "note of ann"
+    assert started.state().backed_up_at is not None
+    started.close()

@@ -4,19 +4,20 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from threading import Barrier
 
 import pytest
-from sqlalchemy import create_engine, delete, insert, select, update
+from sqlalchemy import create_engine, delete, insert, select, text, update
 
 from agent.database import utc_now
 from agent.errors import DamagedError, SettingsError
 from agent.privacy import keyring
 from agent.privacy.kek import KEK_FILE, LENGTH, Kek, Keks, encoded
-from agent.privacy.key_tables import DATA_KEYS, bound
+from agent.privacy.key_tables import DATA_KEYS, METADATA, bound
 from agent.privacy.keyring import KeyRing
 
 _ROTATION = """
@@ -103,6 +104,108 @@ def test_one_key_is_made_when_processes_admit_at_once(url: str, keks: Keks, ring
     for opened in rings:
         opened.close()
     assert ring.state().people == 8
+
+
+def test_key_is_named_when_it_was_made(ring: KeyRing) -> None:
+    """For one or for many; whoever has one gets none."""
+    made = ring.admit("ann")
+    assert made == name_of(ring, "ann")
+    assert ring.admit("ann") is None
+    many = ring.admit_all(["ann", "bob", "cat", "bob"])
+    assert many == {"bob": name_of(ring, "bob"), "cat": name_of(ring, "cat")}
+    assert ring.admit_all(["ann", "bob"]) == {}
+    assert ring.state().people == 3
+
+
+def test_other_keys_stay_when_one_is_destroyed(ring: KeyRing) -> None:
+    """Whoever made a key too late takes back that one alone."""
+    ring.admit("ann")
+    name = name_of(ring, "ann")
+    assert ring.destroy("ann", "00000000") == 0
+    assert name_of(ring, "ann") == name
+    assert ring.destroy("ann", name) == 1
+    assert ring.current("ann") is None
+
+
+def test_keys_are_destroyed_when_an_older_file_brought_them_back(ring: KeyRing) -> None:
+    """Whose erasure this file knows, or who came after it, keeps theirs."""
+    for person in ("ann", "bob", "cat"):
+        ring.admit(person)
+    asked_at = utc_now()
+    ring.destroy("bob")
+    ring.admit("bob")
+    ring.admit("dan")
+    with ring.alone() as connection:  # a clock that is behind
+        bobs = update(DATA_KEYS).where(DATA_KEYS.c.user_id == "bob", DATA_KEYS.c.wrapped != b"")
+        connection.execute(bobs.values(created_at="2026-01-01T00:00:00.000000Z"))
+    others = {f"nobody {number}": asked_at for number in range(600)}
+    erased_at = others | dict.fromkeys(("ann", "bob", "dan"), asked_at)
+    assert ring.destroy_erased(erased_at) == 1
+    assert ring.destroy_erased(erased_at) == 0
+    assert ring.was_erased("ann")
+    assert all(ring.current(person) for person in ("bob", "cat", "dan"))
+
+
+def test_everyone_starts_when_the_database_is_new(url: str, keks: Keks) -> None:
+    """Processes that come at the same moment make the tables one after the other."""
+    start = Barrier(8)
+
+    def begin(_: int) -> str:
+        start.wait()
+        opened = KeyRing.open(url, Keks(Path(keks.place)))
+        opened.admit("ann")
+        name = name_of(opened, "ann")
+        opened.close()
+        return name
+
+    engine = create_engine(url)
+    METADATA.drop_all(engine)
+    engine.dispose()
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(begin, range(8)))) == 1
+
+
+def test_key_is_found_when_the_server_closed_the_connections(url: str, ring: KeyRing) -> None:
+    """It was restarted; SQLite has none."""
+    ring.admit("ann")
+    grow_old(ring)
+    if url.startswith("postgresql"):
+        engine = create_engine(url)
+        with engine.connect() as connection:
+            close = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            mine = "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            assert connection.execute(text(close + mine)).all()
+        engine.dispose()
+    assert ring.current("ann") is not None
+
+
+@pytest.mark.parametrize("is_sealing", [True, False])
+def test_key_opens_when_a_rotation_ends_while_it_is_read(
+    url: str, ring: KeyRing, keks: Keks, *, is_sealing: bool
+) -> None:
+    """The row is from before, the file of KEKs from after: the row is read once more."""
+    ring.admit("ann")
+    name = name_of(ring, "ann")
+    racing = RacingKeks(Path(keks.place))
+    reader = KeyRing.open(url, racing)
+
+    def rotate() -> None:
+        ring.renew()
+        ring.rotate()
+        racing.all(again=True)
+
+    racing.first = rotate
+    assert reader.current("ann") if is_sealing else reader.find("ann", name)
+    assert racing.first is None
+    reader.close()
+
+
+def test_unfinished_file_is_removed_when_keys_are_opened(url: str, ring: KeyRing) -> None:
+    """It holds KEKs that a rotation removes from the file itself."""
+    left = Path(f"{ring.keks.place}.new-killed")
+    left.write_text(encoded(ring.keks.current))
+    KeyRing.open(url, ring.keks).close()
+    assert not left.exists()
 
 
 def test_key_is_gone_when_destroyed(ring: KeyRing, url: str, keks: Keks) -> None:
@@ -330,3 +433,16 @@ def kill_rotation(url: str, keks: Keks, *, after: float) -> None:
 def test_at_once_is_small_when_keys_are_locked_anew() -> None:
     """A rotation holds the lock for a few hundred keys, so that people are let in meanwhile."""
     assert keyring._AT_ONCE <= 500
+
+
+class RacingKeks(Keks):
+    """KEKs before whose first search something happens."""
+
+    first: Callable[[], None] | None = None
+
+    def find(self, kek_id: str) -> Kek | None:
+        """Let it happen, and search."""
+        if self.first is not None:
+            first, self.first = self.first, None
+            first()
+        return super().find(kek_id)
