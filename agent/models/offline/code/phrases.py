@@ -40,7 +40,7 @@ _NOTHING = re.compile(
     r"^(?:(?:the|an?|my|this|that|it|all|whole|entire|full|complete|thing|everything"
     r"|solution|answer|assignment|project"
     r"|code|rest|part|step|exercise|question|task|homework|problem|below|above|for|of|to"
-    r"|me|please|\d+|[a-d])\W*)+$",
+    r"|me|please|\d+|[a-d])\b\W*)+$",  # without the boundary, digits can be cut in 2**n ways
     re.I,
 )
 _PHRASE = r"(?P<phrase>(?:[^.;:!?\n]|\.(?=[A-Za-z])){3,140})"

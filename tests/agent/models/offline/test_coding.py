@@ -129,6 +129,13 @@ def test_other_compilers_accept_it(request_text: str, tmp_path: Path) -> None:
                 path.unlink()
 
 
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("piece", ["0", "a", "0 ", "the ", "ab", "step", "write a ", "is ", "in "])
+def test_answer_comes_when_a_request_repeats_itself(piece: str) -> None:
+    """No pattern tries every way to cut it up."""
+    assert code(f"{piece * 300}zzz? in python").files
+
+
 @settings(max_examples=80, deadline=None)
 @given(
     st.text(max_size=300),
