@@ -6,9 +6,9 @@ person's key may have to be read from a database.
 """
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Coroutine, Sequence
 from json import JSONDecodeError
-from typing import Any, Self, cast
+from typing import Any, Self, TypeVar, cast
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import (
@@ -21,6 +21,8 @@ from langgraph.checkpoint.base import (
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from agent.serde import SealingSerializer, damaged, owner_of
+
+T = TypeVar("T")
 
 
 class AsSealed:
@@ -86,9 +88,8 @@ class SealingSaver(BaseCheckpointSaver[str]):
             "id": checkpoint["id"],
             "sealed": await asyncio.to_thread(serde.dumps_typed, whole),
         }
-        return await self._stored.aput(
-            _place_of(config, above), cast("Checkpoint", sealed), {}, new_versions
-        )
+        place = _place_of(config, above)
+        return await _whole(self._stored.aput(place, cast("Checkpoint", sealed), {}, new_versions))
 
     async def aput_writes(
         self,
@@ -113,7 +114,7 @@ class SealingSaver(BaseCheckpointSaver[str]):
 
         sealed = await asyncio.to_thread(seal)
         place = _place_of(config, checkpoint_id)
-        await self._stored.aput_writes(place, sealed, task_id, task_path)
+        await _whole(self._stored.aput_writes(place, sealed, task_id, task_path))
 
     async def adelete_thread(self, thread_id: str) -> None:
         """Remove everything of a thread."""
@@ -131,6 +132,14 @@ class SealingSaver(BaseCheckpointSaver[str]):
         return found._replace(
             checkpoint=whole["checkpoint"], metadata=whole["metadata"], pending_writes=writes
         )
+
+
+async def _whole(putting: Coroutine[Any, Any, T]) -> T:
+    """Wait for a transaction that goes on to its end also where nobody waits any more.
+
+    One that is cut off before its commit stays open, and locks the file for everybody else.
+    """
+    return await asyncio.shield(asyncio.ensure_future(putting))
 
 
 def _thread_of(config: RunnableConfig) -> str:

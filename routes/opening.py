@@ -96,7 +96,6 @@ def _frozen() -> Iterator[None]:
 
     Such a pass over all modules holds the event loop up for a tenth of a second.
     """
-    gc.collect()
     gc.freeze()
     try:
         yield

@@ -45,8 +45,13 @@ def test_work_is_cancelled_when_its_caller_is_interrupted() -> None:
         finally:
             cleaned.set()
 
+    # A shell that starts this in the background has the signal ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     timer = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
-    with pytest.raises(KeyboardInterrupt):
-        run_blocking(work())
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run_blocking(work())
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert cleaned.wait(5)
