@@ -1,7 +1,9 @@
 """Every test runs without a network beyond loopback, without a key and in its own data folder."""
 
 import os
+import shutil
 import tempfile
+import threading
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +13,7 @@ from pytest_socket import socket_allow_hosts
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.engine import URL, make_url
 
+from agent import database
 from agent.database import Database
 from agent.settings import Settings
 
@@ -20,9 +23,13 @@ _POSTGRES = os.environ.get("ASSIST_TEST_POSTGRES_URL", "")
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _hidden() -> Iterator[None]:
+def _hidden(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Hide the machine's own settings and keys from every test and fixture."""
     with pytest.MonkeyPatch.context() as patch:
+        if os.environ.get("ASSIST_TEST_LIVE") != "1":
+            # Each client reads all authorities' certificates, 20 ms long; loopback needs none.
+            patch.delenv("SSL_CERT_FILE", raising=False)
+            patch.setenv("SSL_CERT_DIR", str(tmp_path_factory.mktemp("authorities")))
         for name in list(os.environ):
             if name.startswith(("ASSIST_", "OPENAI_", "LANGSMITH_", "LANGCHAIN_")):
                 patch.delenv(name)
@@ -35,6 +42,29 @@ def _offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     socket_allow_hosts(["127.0.0.1", "localhost", "::1"], allow_unix_socket=True)
     monkeypatch.setenv("ASSIST_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def _migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database as the migrations build it."""
+    path = tmp_path_factory.mktemp("migrated") / "records.db"
+    Database.open(f"sqlite:///{path}").close()
+    return path
+
+
+@pytest.fixture(autouse=True)
+def _begun(monkeypatch: pytest.MonkeyPatch, _migrated: Path) -> None:
+    """Begin each new file as a copy of it: a migration takes longer than most tests."""
+    migrate, alone = database._migrate, threading.Lock()
+
+    def copy_or_migrate(engine: Engine) -> None:
+        place = Path(engine.url.database or "")
+        with alone:
+            if engine.dialect.name == "sqlite" and place.is_file() and not place.stat().st_size:
+                shutil.copyfile(_migrated, place)
+        migrate(engine)
+
+    monkeypatch.setattr(database, "_migrate", copy_or_migrate)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from email import policy
+from email.message import Message as MimePart
 from email.parser import BytesParser
 from typing import Annotated, Any
 
@@ -265,12 +265,19 @@ def usage_of(run: Mapping[str, Any]) -> dict[str, Any]:
 def read_parts(body: bytes, content_type: str) -> dict[str, Any]:
     """Take a multipart body apart, by the names of its parts."""
     head = f"Content-Type: {content_type}\r\n\r\n".encode()
-    message = BytesParser(policy=policy.HTTP).parsebytes(head + body)
+    # The older policy: the newer one parses each header by its grammar, ten times as slowly.
+    message = BytesParser().parsebytes(head + body)
     return {
-        str(part.get_param("name", header="content-disposition")): json.loads(part.get_content())
-        for part in message.iter_parts()
+        str(part.get_param("name", header="content-disposition")): json.loads(_content(part))
+        for part in message.walk()
         if part.get_content_type() == "application/json"
     }
+
+
+def _content(part: MimePart) -> bytes:
+    content = part.get_payload(decode=True)
+    assert isinstance(content, bytes)
+    return content
 
 
 def _is_near(start_time: str | None) -> bool:

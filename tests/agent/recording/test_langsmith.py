@@ -153,7 +153,7 @@ def test_nobody_waits_longer_when_an_answer_comes_in_drops(
     assert 0.25 < spent < 2
 
 
-@pytest.mark.parametrize("workspace", [None, WORKSPACE])
+@pytest.mark.parametrize("workspace", [None, WORKSPACE], ids=["none", "one"])
 def test_workspace_is_named_when_there_is_one(
     monkeypatch: pytest.MonkeyPatch, workspace: str | None
 ) -> None:
