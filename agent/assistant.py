@@ -118,10 +118,12 @@ class AsyncAssistant:
             self.settings, callbacks=self._recorder.callbacks, before_request=committed.wait
         )
         self._open.callback(self.knowledge.close)
+        prompts = await asyncio.to_thread(PromptBook.open)
+        self._instructions = prompts.get("chat").instructions
         services = Services(
             retrieve=self.knowledge.retrieve,
             choose_model=self.models.choose,
-            prompts=await asyncio.to_thread(PromptBook.open),
+            prompts=prompts,
             today=self._today,
         )
         self.thread_book = ThreadBook(self.stores.database, self.settings.checkpoints_path)
@@ -215,7 +217,7 @@ class AsyncAssistant:
 
     async def _produce(self, request: Request, sender: "MemoryObjectSendStream[Event]") -> None:
         """Run the graph in a task of its own: cancelling it is what stops a model call."""
-        reader = EventReader(self._placeholders_of(request))
+        reader = EventReader(self._placeholders_of(request), self._instructions)
         async with sender, self._settling(request.run_id):
             async with self._turn(request.memory_id):
                 with self._acting_for(request):

@@ -12,7 +12,8 @@ AssistantError
 │   ├── ModelBusyError        503, 1   it takes no more requests now
 │   ├── ModelTimeoutError     504, 1   it did not answer in time
 │   ├── ModelIncompleteError  502, 1   it broke off before the end of its answer
-│   └── ModelDeclinedError    502, 1   it would not answer
+│   ├── ModelDeclinedError    502, 1   it would not answer
+│   └── ModelLeakError        502, 1   it gave its instructions away; the answer is withheld
 ├── DraftError            502, 1   the model's drafts failed their checks; the last one is kept
 ├── ClosedError           503, 1   the service is being stopped
 ├── DamagedError          409, 2   what was stored is not as it was written
@@ -23,7 +24,7 @@ Errors of the lower floors are translated here by `translate`; their texts are o
 Whatever is not listed leaves as a bare `AssistantError` without a stranger's words.
 """
 
-from graphs.errors import EmptyRequestError, GraphError, RequestTooLongError
+from graphs.errors import EmptyRequestError, GraphError, RequestTooLongError, WithheldError
 from prompts import PromptError
 from retrieval.errors import (
     DocumentError,
@@ -130,6 +131,12 @@ class ModelDeclinedError(ModelError):
     code = "model_declined"
 
 
+class ModelLeakError(ModelError):
+    """The model gave its instructions away; the answer is withheld."""
+
+    code = "model_leak"
+
+
 class DraftError(AssistantError):
     """The model's drafts failed their checks; the last one is kept."""
 
@@ -177,6 +184,7 @@ class ErasedError(AssistantError):
 _TRANSLATIONS: dict[type[Exception], type[AssistantError]] = {
     EmptyRequestError: InputError,
     RequestTooLongError: TooLargeError,
+    WithheldError: ModelLeakError,
     GraphError: AssistantError,
     DocumentError: InputError,
     IndexMissingError: NotIndexedError,

@@ -15,6 +15,7 @@ from agent.privacy.redaction import Placeholders, StreamRestorer
 from agent.requests import Request
 from graphs.calls import clean
 from graphs.citations import CitationStream
+from graphs.leaks import Instructions, LeakStream
 from retrieval import Source
 
 EventName = Literal[
@@ -40,7 +41,7 @@ class Event:
 class EventReader:
     """Reads the parts of one run's stream; only the answer's own tokens become events."""
 
-    def __init__(self, placeholders: Placeholders | None = None) -> None:
+    def __init__(self, placeholders: Placeholders | None = None, instructions: str = "") -> None:
         self._placeholders = placeholders or Placeholders()
         self._restorer = StreamRestorer(self._placeholders)
         self.values: dict[str, Any] = {}
@@ -50,6 +51,8 @@ class EventReader:
         self._attempt = 0
         self._has_shown = False
         self._text = CitationStream(known=set())
+        self._instructions = Instructions(instructions)
+        self._kept = LeakStream(self._instructions)
 
     def read(self, mode: str, part: Any) -> Iterator[Event]:
         """Return the events of one part, which is often none."""
@@ -60,7 +63,8 @@ class EventReader:
         elif mode == "custom":
             yield from self._read_sources(part["sources"])
         elif "chat" in part:
-            yield from self._show(self._text.feed(self._restorer.flush()) + self._text.end())
+            rest = self._text.feed(self._restorer.flush()) + self._text.end()
+            yield from self._show(self._kept.feed(rest) + self._kept.end())
 
     def _read_sources(self, sources: list[Source]) -> Iterator[Event]:
         if self._known is None:  # a repair round is given the same ones
@@ -74,10 +78,12 @@ class EventReader:
             self._attempt = attempt
             self._restorer = StreamRestorer(self._placeholders)
             self._text = CitationStream(known=self._known or set())
+            self._kept = LeakStream(self._instructions)
             if self._has_shown:
                 self._has_shown = False
                 yield Event("reset", {"attempt": attempt})
-        yield from self._show(self._text.feed(self._restorer.feed(clean(chunk.text))))
+        piece = self._text.feed(self._restorer.feed(clean(chunk.text)))
+        yield from self._show(self._kept.feed(piece))
 
     def _show(self, text: str) -> Iterator[Event]:
         if text:

@@ -8,6 +8,7 @@ from graphs.calls import call_config, clean, served_by, was_cut
 from graphs.citations import cited_numbers, drop_citations
 from graphs.context import Context, Services
 from graphs.grounding import announce, format_assignment, format_sources
+from graphs.leaks import refuse_leaks
 from graphs.state import State, StateUpdate
 from graphs.window import fit
 from prompts import RenderedPrompt
@@ -24,6 +25,7 @@ async def answer(state: State, context: Context, *, services: Services) -> State
 
     def compose(sources: Sequence[Source]) -> RenderedPrompt:
         return prompt.render(
+            context.run_id,
             assignment=format_assignment(assignment),
             current_task=(assignment and assignment["current_task"]) or _UNKNOWN,
             tools=", ".join(assignment["tools"]) if assignment else _UNKNOWN,
@@ -39,6 +41,7 @@ async def answer(state: State, context: Context, *, services: Services) -> State
     reply = await choice.ask(fitted.messages, config)
     known = {source["number"] for source in fitted.sources}
     text = drop_citations(clean(reply.text), known=known)
+    refuse_leaks(prompt.instructions, text)
     cited = cited_numbers(text)
     return {
         "messages": [AIMessage(text, id=reply.message.id)],

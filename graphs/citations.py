@@ -1,18 +1,22 @@
 """The `[n]` marks of an answer: which sources they name, and none that point nowhere.
 
-It knows text, whole or in pieces, nothing of what the sources are.
+Images go too: whoever displays an answer would load one from wherever a document told the model,
+with whatever it told it to put into the address. It knows text, whole or in pieces, nothing of
+what the sources are.
 """
 
 import re
+from typing import Any
 
 _FENCE = "```"
 _CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.S)
 _CITATIONS = re.compile(r"(?<![\w\])])(?:\[\d{1,3}\])+(?![(:])")
 """One or more marks in a row; a subscript, a link and a link's definition are none."""
 _NUMBER = re.compile(r"\[(\d{1,3})\]")
+_IMAGE = re.compile(r"!(?=\[)")
 _INLINE = re.compile(r"`[^`\n]*`")
 _HALF_FENCE = re.compile(r"`{0,2}\Z")
-_HALF_MARK = re.compile(r"(?:\[[\d\[\]]*)?\Z")
+_HALF_MARK = re.compile(r"!?(?:\[[\d\[\]]*)?\Z")
 """What more text may turn into the end of a fence, or into a mark; empty where nothing may."""
 
 
@@ -22,17 +26,31 @@ def cited_numbers(text: str) -> set[int]:
     return {int(n) for marks in _CITATIONS.finditer(prose) for n in _NUMBER.findall(marks[0])}
 
 
+def without_images(prose: Any) -> Any:
+    """Make a link of each image, in a text or in all texts that JSON holds."""
+    if isinstance(prose, str):
+        return _IMAGE.sub("! ", prose)
+    if isinstance(prose, dict):
+        return {name: without_images(value) for name, value in prose.items()}
+    if isinstance(prose, list):
+        return [without_images(value) for value in prose]
+    return prose
+
+
 def drop_citations(text: str, *, known: set[int]) -> str:
-    """Take out the `[n]` marks that point to no known source; code stays as it is."""
+    """Take out the `[n]` marks that point to no known source, and images; code stays as it is."""
 
     def keep_known(marks: re.Match[str]) -> str:
         return "".join(f"[{n}]" for n in _NUMBER.findall(marks[0]) if int(n) in known)
 
+    def settle(prose: str) -> Any:
+        return without_images(_CITATIONS.sub(keep_known, prose))
+
     pieces, end = [], 0
     for code in _CODE.finditer(text):
-        pieces += [_CITATIONS.sub(keep_known, text[end : code.start()]), code[0]]
+        pieces += [settle(text[end : code.start()]), code[0]]
         end = code.end()
-    return "".join([*pieces, _CITATIONS.sub(keep_known, text[end:])])
+    return "".join([*pieces, settle(text[end:])])
 
 
 class CitationStream:

@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 
 from pydantic import BaseModel, ConfigDict
 
+from graphs.citations import without_images
 from graphs.markdown import harmless, to_html
 
 MAX_FILES = 40
@@ -112,7 +113,7 @@ def attribute(draft: CodeDraft, *, model: str, day: str, run_id: str) -> Code:
         files=[
             file.model_copy(update={"content": _with_header(file, lines)}) for file in draft.files
         ],
-        notes=draft.notes,
+        notes=without_images(draft.notes),
     )
 
 

@@ -17,13 +17,14 @@ async def write_code(state: State, context: Context, *, services: Services) -> S
 
     def compose(sources: Sequence[Source]) -> RenderedPrompt:
         return prompt.render(
+            context.run_id,
             assignment=format_assignment(context.assignment),
             documents=format_sources(sources),
             request=state["request"],
         )
 
     return await write_draft(
-        Order(CodeDraft, prompt, "codegen", "code_generation", "code_repair"),
+        Order(CodeDraft, prompt, "codegen", "code_generation", "code_repair", nonce=context.run_id),
         state,
         choice=services.choose_model("codegen", asked=context.model),
         compose=compose,

@@ -12,6 +12,7 @@ from graphs.calls import TaskType, call_config, clean, served_by, was_cut
 from graphs.context import ChosenModel, Reply, Services
 from graphs.errors import RequestTooLongError
 from graphs.grounding import announce
+from graphs.leaks import refuse_leaks
 from graphs.state import PromptType, State, StateUpdate
 from graphs.window import fit
 from prompts import Prompt, RenderedPrompt
@@ -32,6 +33,8 @@ class Order(Generic[Schema]):
     prompt_type: PromptType
     first: TaskType
     repair: TaskType
+    nonce: str = ""
+    """What makes the marks of its prompts unforeseeable."""
 
 
 async def write_draft(
@@ -47,7 +50,9 @@ async def write_draft(
     A repair that would not fit into the model's window is not asked for; the findings stand.
     """
     try:
-        fitted = fit(choice, compose, sources=state["sources"], tail=_repair_turns(state, services))
+        fitted = fit(
+            choice, compose, sources=state["sources"], tail=_repair_turns(order, state, services)
+        )
     except RequestTooLongError:
         if not state["findings"]:
             raise
@@ -61,6 +66,7 @@ async def write_draft(
     )
     announce(fitted.sources)
     draft, reply = await ask_for(order.schema, choice, fitted.messages, config)
+    refuse_leaks(order.prompt.instructions, [reply.text, reply.value])
     return {
         "draft": draft.model_dump() if draft else None,
         "draft_text": clean(reply.text),
@@ -91,11 +97,11 @@ async def ask_for(
         return None, reply
 
 
-def _repair_turns(state: State, services: Services) -> list[AnyMessage]:
+def _repair_turns(order: Order[Schema], state: State, services: Services) -> list[AnyMessage]:
     if not state["findings"]:
         return []
     findings = "\n".join(f"- {finding}" for finding in state["findings"])
-    asked = services.prompts.get("repair").render(findings=findings)
+    asked = services.prompts.get("repair").render(order.nonce, findings=findings)
     return [
         AIMessage(state["draft_text"]),
         HumanMessage(f"{asked.instructions}\n\n{asked.message}"),

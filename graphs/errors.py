@@ -9,5 +9,9 @@ class EmptyRequestError(GraphError):
     """There is nothing to answer."""
 
 
+class WithheldError(GraphError):
+    """What a model wrote is not handed on."""
+
+
 class RequestTooLongError(GraphError):
     """The request alone does not fit into the model's window."""

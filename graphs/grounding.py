@@ -32,9 +32,9 @@ def format_assignment(assignment: Assignment | None) -> str:
 
 def _format_source(source: Source) -> str:
     parts = [
-        f"### [{source['number']}] {source['title']}\n"
-        f"language: {source['language'] or 'unknown'}\n"
-        f"place: {source['place']}",
+        f"### [{source['number']}] {_one_line(source['title'])}\n"
+        f"language: {_one_line(source['language']) or 'unknown'}\n"
+        f"place: {_one_line(source['place'])}",
         source["passage"],
     ]
     if source["plan"]:
@@ -43,3 +43,8 @@ def _format_source(source: Source) -> str:
         parts.append(f"#### Solution\n{source['solution']}")
     head, *texts = parts
     return "\n\n".join([head, *(_ENTRY_HEADING.sub("#### [", text) for text in texts)])
+
+
+def _one_line(text: str) -> str:
+    """Write what stands in an entry's head so that it cannot end it."""
+    return " ".join(text.split())

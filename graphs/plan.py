@@ -9,6 +9,7 @@ from typing import Any, Literal
 import networkx as nx
 from pydantic import BaseModel, ConfigDict, Field
 
+from graphs.citations import without_images
 from graphs.markdown import plan_as_markdown, to_html
 
 TaskStatus = Literal["pending", "in_progress", "done", "skipped"]
@@ -151,12 +152,12 @@ def build_plan(draft: PlanDraft, *, title: str) -> Plan:
     """
     if faults := find_faults(draft):
         raise ValueError(" ".join(faults))
-    authored = draft.model_dump()
+    authored = without_images(draft.model_dump())
     authored["tasks"] = [
         {**task, "parameters": {p["name"]: p["value"] for p in task["parameters"]}}
         for task in authored["tasks"]
     ]
-    return Plan(title=title, computed=_compute(draft.tasks), **authored)
+    return Plan(title=without_images(title), computed=_compute(draft.tasks), **authored)
 
 
 def summarise(plan: Plan) -> str:

@@ -9,7 +9,7 @@ from graphs.plan import PlanDraft
 from graphs.state import State, StateUpdate
 from prompts import RenderedPrompt
 from retrieval import Source
-from retrieval.titles import title_of
+from retrieval.reading.titles import title_of
 
 
 def subject(state: State, context: Context) -> tuple[str, str]:
@@ -29,11 +29,17 @@ async def plan(state: State, context: Context, *, services: Services) -> StateUp
 
     def compose(sources: Sequence[Source]) -> RenderedPrompt:
         return prompt.render(
-            title=title, request=brief, documents=format_sources(sources), today=today
+            context.run_id,
+            title=title,
+            request=brief,
+            documents=format_sources(sources),
+            today=today,
         )
 
     return await write_draft(
-        Order(PlanDraft, prompt, "planning", "plan_generation", "plan_repair"),
+        Order(
+            PlanDraft, prompt, "planning", "plan_generation", "plan_repair", nonce=context.run_id
+        ),
         state,
         choice=services.choose_model("planning", asked=context.model),
         compose=compose,

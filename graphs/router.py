@@ -54,7 +54,7 @@ async def classify(state: State, context: Context, *, services: Services) -> Sta
         return {**update, "prompt_type": chosen}
     choice = services.choose_model("routing")
     prompt = services.prompts.get("router")
-    rendered = prompt.render(request=request[: 2 * READ])
+    rendered = prompt.render(context.run_id, request=request[: 2 * READ])
     decision, reply = await ask_for(
         Decision,
         choice,

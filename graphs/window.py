@@ -7,7 +7,7 @@ from langchain_core.messages import AnyMessage, HumanMessage, SystemMessage
 
 from graphs.context import ChosenModel
 from graphs.errors import RequestTooLongError
-from prompts import RenderedPrompt
+from prompts import RenderedPrompt, visible
 from retrieval import Source
 
 _BYTES_PER_TOKEN = 3
@@ -41,13 +41,14 @@ def fit(
 ) -> Fitted:
     """Compose the messages for a model, leaving out what its window cannot hold.
 
-    `history` stands before the prompt's message, `tail` behind it and is never left out.
+    `history` stands before the prompt's message, `tail` behind it and is never left out;
+    both lose what no reader sees, as the prompt's values have.
 
     Raises:
         RequestTooLongError: not even the bare request fits.
     """
     budget = choice.window - choice.answer_tokens
-    kept_sources, kept_history = list(sources), list(history)
+    kept_sources, kept_history = list(sources), [_seen(message) for message in history]
     sizes = [estimate_tokens(message.text) for message in kept_history]
     fixed = sum(estimate_tokens(message.text) for message in tail)
     left_out: list[str] = []
@@ -70,7 +71,15 @@ def fit(
     if dropped_turns := len(history) - len(kept_history):
         left_out.insert(0, f"the {dropped_turns} oldest messages of this thread")
     opening, question = SystemMessage(prompt.instructions), HumanMessage(prompt.message)
-    return Fitted([opening, *kept_history, question, *tail], kept_sources, left_out)
+    ending = [_seen(message) for message in tail]
+    return Fitted([opening, *kept_history, question, *ending], kept_sources, left_out)
+
+
+def _seen(message: AnyMessage) -> AnyMessage:
+    text = message.text
+    return (
+        message if visible(text) == text else message.model_copy(update={"content": visible(text)})
+    )
 
 
 def _size(prompt: RenderedPrompt) -> int:

@@ -4,5 +4,6 @@ It knows nothing of models, retrieval or graphs.
 """
 
 from prompts.book import Prompt, PromptBook, PromptError, RenderedPrompt
+from prompts.visible import UNSEEN, visible
 
-__all__ = ["Prompt", "PromptBook", "PromptError", "RenderedPrompt"]
+__all__ = ["UNSEEN", "Prompt", "PromptBook", "PromptError", "RenderedPrompt", "visible"]

@@ -2,10 +2,11 @@
 
 A prompt file is Markdown with a YAML header. `# Instructions` is fixed text for the model;
 slots stand only under `# Message`, so nothing a student or a document says can become
-an instruction by its place. Values are never scanned for slots.
+an instruction by its place. Values are never scanned for slots, and lose what no reader sees.
 """
 
 import hashlib
+import hmac
 import re
 import tomllib
 from collections.abc import Mapping
@@ -16,6 +17,8 @@ from importlib.resources.abc import Traversable
 
 import frontmatter
 from pydantic import BaseModel, ConfigDict, ValidationError
+
+from prompts.visible import visible
 
 _SLOT = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 _PARTS = re.compile(
@@ -61,11 +64,16 @@ class Prompt:
     digest: str
     """The first 12 hex digits of the file's SHA-256; recorded with each run."""
 
-    def render(self, **values: str) -> RenderedPrompt:
+    def render(self, nonce: str = "", /, **values: str) -> RenderedPrompt:
         """Fill every slot once.
 
-        Blocks are delimited by a digest of all values, which no value can contain,
-        so text from a student or a document can never close its block.
+        Blocks are delimited by a mark that stands in none of the values, so text from a
+        student or a document can never close its block.
+
+        Args:
+            nonce: Makes the mark one that nobody can know before; without it, equal values
+                give an equal prompt.
+            values: What stands in the slots.
 
         Raises:
             PromptError: a value is missing, or is not one of the prompt's inputs.
@@ -76,7 +84,8 @@ class Prompt:
             raise PromptError(
                 f"{self.label}: {name!r} is not an input. Declared: {_listed(self.inputs)}."
             )
-        filled = {**values, _BOUNDARY: _boundary(values)}
+        seen = {name: visible(value) for name, value in values.items()}
+        filled = {**seen, _BOUNDARY: _boundary(nonce, seen)}
         message = _SLOT.sub(lambda slot: filled[slot[1]], self.template)
         return RenderedPrompt(self.instructions, message)
 
@@ -169,9 +178,13 @@ def _check_slots(place: str, inputs: Mapping[str, str], instructions: str, messa
         raise PromptError(f"{place}: declares the input {name!r}, but {{{{{name}}}}} is not used.")
 
 
-def _boundary(values: Mapping[str, str]) -> str:
+def _boundary(nonce: str, values: Mapping[str, str]) -> str:
     joined = "\0".join(f"{name}\0{value}" for name, value in sorted(values.items()))
-    return hashlib.sha256(joined.encode("utf-8", "surrogatepass")).hexdigest()[:_BOUNDARY_LENGTH]
+    key, data = (text.encode("utf-8", "surrogatepass") for text in (nonce, joined))
+    made = hmac.digest(key, data, "sha256").hex()
+    while any(made[:_BOUNDARY_LENGTH] in value for value in values.values()):
+        made = hashlib.sha256(made.encode()).hexdigest()
+    return made[:_BOUNDARY_LENGTH]
 
 
 def _listed(names: Mapping[str, object]) -> str:

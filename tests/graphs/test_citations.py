@@ -3,9 +3,26 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graphs.citations import CitationStream, cited_numbers, drop_citations
+from graphs.citations import CitationStream, cited_numbers, drop_citations, without_images
 
-PIECES = ["[1]", "[9]", "[", "]", "1", "`", "```", "\n", " ", "a", "(", ":", "[12", "word"]
+PIECES = [
+    "![",
+    "!",
+    "[1]",
+    "[9]",
+    "[",
+    "]",
+    "1",
+    "`",
+    "```",
+    "\n",
+    " ",
+    "a",
+    "(",
+    ":",
+    "[12",
+    "word",
+]
 
 
 def test_links_and_code_are_no_citations_when_they_look_alike() -> None:
@@ -32,6 +49,15 @@ def test_stream_equals_the_whole_when_text_comes_in_pieces(pieces: list[str], si
     stream = CitationStream(known={1, 2})
     shown = [stream.feed(text[start : start + size]) for start in range(0, len(text), size)]
     assert "".join([*shown, stream.end()]) == drop_citations(text, known={1, 2})
+
+
+def test_image_is_a_link_when_it_stands_in_prose() -> None:
+    """It would be loaded by whoever looks at it; code is no image, and an exclamation stays one."""
+    text = "Look![1] ![a](http://x/?q=1) ![b][c] `![d](e)`\n```js\nif (![1].pop()) {}\n```"
+    assert drop_citations(text, known={1}) == (
+        "Look! [1] ! [a](http://x/?q=1) ! [b][c] `![d](e)`\n```js\nif (![1].pop()) {}\n```"
+    )
+    assert without_images("![a](b)") == "! [a](b)"
 
 
 def test_text_is_not_held_back_when_it_is_decided() -> None:

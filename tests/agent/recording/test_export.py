@@ -68,7 +68,7 @@ def test_line_has_the_specification_keys_when_exported(database: Database) -> No
     assert about["trace_id"] == about["root_run_id"] == interaction["session_id"]
     assert about["parent_run_id"] not in {about["root_run_id"], None}
     assert (about["status"], about["cache"], about["content"]) == ("done", None, "kept")
-    assert about["prompt"]["version"] == "chat/v1"
+    assert about["prompt"]["version"] == "chat/v2"
     assert about["latency_ms"] > 0
     assert (about["model_asked"], about["model_served"]) == ("openai:gpt-4o", interaction["model"])
 

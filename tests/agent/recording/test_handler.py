@@ -61,7 +61,7 @@ def test_llm_run_is_recorded_when_the_graph_runs(store: RunStore) -> None:
     assert run.price_reference is not None
     assert "openai:gpt-4o" in run.price_reference
     assert (run.model_asked, run.model_served) == ("openai:gpt-4o", "gpt-4o-2024-08-06")
-    assert run.prompt_version == "chat/v1"
+    assert run.prompt_version == "chat/v2"
     assert run.response == "A map."
     assert run.prompt is not None
     assert run.prompt.startswith("system: You are")

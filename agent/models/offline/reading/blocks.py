@@ -77,13 +77,14 @@ def read_prompt(messages: Sequence[BaseMessage]) -> Asked:
     text = printable(humans[last].text)
     found = blocks(text)
     around = _around(text, found)
+    facts = "\n".join([found.get("details", ""), found.get("context", ""), around])
     return Asked(
         request=found.get("request", "" if found else text).strip(),
-        title=_field(_TITLE, around),
+        title=_field(_TITLE, facts),
         today=_today(around),
         assignment=_known(found.get("assignment", "")),
-        current_task=_field(_TASK, around),
-        tools=tuple(tool.strip() for tool in _field(_TOOLS, around).split(",") if tool.strip()),
+        current_task=_field(_TASK, facts),
+        tools=tuple(tool.strip() for tool in _field(_TOOLS, facts).split(",") if tool.strip()),
         entries=tuple(entries(found.get("documents", ""))),
         earlier=tuple(_request_of(human) for human in humans[:last][-_EARLIER:]),
     )
