@@ -15,7 +15,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from agent.errors import AssistantError
 from agent.settings import Settings, load_settings
-from routes import ask, feedback, me, probes, staff
+from routes import ask, feedback, me, probes, sources, staff
 from routes.opening import Opening
 from routes.problems import fail, refuse
 
@@ -48,7 +48,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_exception_handler(AssistantError, fail)
     app.add_exception_handler(Exception, fail)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=_hosts(chosen))
-    for routes in (ask, feedback, me, staff, probes):
+    for routes in (ask, sources, feedback, me, staff, probes):
         app.include_router(routes.router)
     return app
 

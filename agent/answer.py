@@ -40,6 +40,10 @@ class QuotedSource(BaseModel):
     language: str
     passage: str
     score: float
+    parts: dict[str, float] = {}
+    """What each signal of the search adds to the score; empty in older threads."""
+    matched: list[str] = []
+    """The words of the request that the passage or its title has."""
     document_id: str
 
 

@@ -19,6 +19,8 @@ _CLOCK = slice(5, 19)
 """Month, day and time of day of a stored time."""
 _TOOLS = 16
 """Columns that a task's tools may take; the task itself matters more."""
+_WORDS = 10
+"""Words of the request that are shown beside a source that has them."""
 _PASSAGE = 110
 """Characters of a quoted passage that a list of sources shows."""
 
@@ -88,7 +90,10 @@ def render_sources(sources: Sequence[QuotedSource]) -> RenderableType:
     for source in sources:
         passage = " ".join(source.passage.split())
         cut = passage if len(passage) <= _PASSAGE else f"{passage[:_PASSAGE]}…"
-        grid.add_row(Text(f"[{source.number}]"), Text(f"{source.title} ({source.place})\n{cut}"))
+        told = Text(f"{source.title} ({source.place})\n{cut}")
+        if source.matched:
+            told.append(f"\nhas: {', '.join(source.matched[:_WORDS])}", style="dim")
+        grid.add_row(Text(f"[{source.number}]"), told)
     return Group(Text("Sources", style="bold"), grid)
 
 

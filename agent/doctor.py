@@ -15,7 +15,7 @@ from agent.database import utc_now
 from agent.errors import AssistantError, translate
 from agent.knowledge import Knowledge
 from agent.models.catalogue import ModelCatalogue
-from agent.models.embeddings import identity_of, make_embeddings
+from agent.models.embeddings import MINILM, identity_of, make_embeddings
 from agent.prices import PriceList, has_prices, host_of
 from agent.settings import OPENAI_URL, Settings, origin, variable_name
 from agent.stores import Stores, open_keys
@@ -149,6 +149,10 @@ def _index(settings: Settings) -> str:
 
 def _embeddings(settings: Settings) -> str:
     make_embeddings(settings).close()
+    if settings.embeddings == MINILM:
+        from retrieval.embedding.weights import read_prepared
+
+        read_prepared(settings.minilm_path)
     return f"{identity_of(settings)} (ASSIST_EMBEDDINGS)"
 
 

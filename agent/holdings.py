@@ -60,7 +60,9 @@ NOBODYS_FILES: Mapping[str, str] = {
     "records.db": "The tables above; each holding names its own.",
     "secret.key": "Random bytes, from which pseudonyms come. No person can be told from it.",
     "kek.key": "Random bytes, which lock people's keys.",
-    "index": "The past assignments that staff published. Nothing that is asked is put there.",
+    "index": "What staff, or an author who agreed in writing, published; `assist index remove` "
+    "takes it out. Nothing that is asked is put there.",
+    "minilm": "The network of an embedding.",
 }
 """The files of the data directory that hold nothing of one person, and what they hold."""
 

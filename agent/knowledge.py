@@ -3,12 +3,14 @@
 import asyncio
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from agent.errors import SettingsError
+from agent.errors import InputError, SettingsError
 from agent.models.catalogue import replaces_personal_data
+from agent.models.embeddings import is_served, make_embeddings
 from agent.privacy.redactors import outbound_redactor
 from agent.settings import Settings
 from retrieval import Source
@@ -18,6 +20,11 @@ if TYPE_CHECKING:
 
     from agent.models.embeddings import IndexEmbeddings
     from retrieval.index import AddReport, AssignmentIndex, IndexStats
+    from retrieval.reading.documents import Document
+    from retrieval.storing.rows import Row
+
+Progress = Callable[[int, int], None]
+"""Told how much is done, and how much there is."""
 
 
 class Knowledge:
@@ -41,7 +48,7 @@ class Knowledge:
         self._settings = settings
         self._callbacks = callbacks
         self._before_request = before_request
-        self._replaces = settings.embeddings.startswith("openai:") and replaces_personal_data(
+        self._replaces = is_served(settings) and replaces_personal_data(
             settings, settings.openai_url
         )
         """Whether the embeddings' server gets questions with placeholders for personal data."""
@@ -66,6 +73,8 @@ class Knowledge:
         query: str,
         *,
         course: str = "",
+        language: str = "",
+        kind: str = "",
         attach: Literal["plan", "solution", ""] = "",
         limit: int = 4,
     ) -> list[Source]:
@@ -74,23 +83,70 @@ class Knowledge:
         Raises:
             IndexMissingError: nothing is indexed.
         """
-        return self.index.search(query, course=course, attach=attach, limit=limit)
+        return self.index.search(
+            query, course=course, language=language, kind=kind, attach=attach, limit=limit
+        )
 
-    def add(self, path: Path, *, course: str = "") -> "AddReport":
+    def add(
+        self,
+        path: Path,
+        *,
+        course: str = "",
+        on_document: Callable[[int], None] = lambda _: None,
+    ) -> "AddReport":
         """Index a file or a folder; what is there unchanged stays as it is.
+
+        Args:
+            path: What to read.
+            course: Whose members may see it; empty: everyone.
+            on_document: Told how many documents have been read.
 
         Raises:
             DocumentError: a file cannot be read as a document.
         """
-        from retrieval.documents import read_documents
+        from retrieval.reading.documents import read_documents
 
-        return self.index.add(read_documents(path, course=course))
+        def told() -> "Iterator[Document]":
+            for number, document in enumerate(read_documents(path, course=course), start=1):
+                yield document
+                on_document(number)
 
-    def rebuild(self) -> int:
+        return self.index.add(told())
+
+    def find(
+        self, names: Sequence[str], *, course: str | None = None, author: str = ""
+    ) -> "list[Row]":
+        """Return the documents of some names or ids, or all those of an author.
+
+        Args:
+            names: What documents are called, or their ids; none where an author is given: all.
+            course: Documents of this course alone; empty: those without one.
+            author: The name of a student, as documents give it.
+
+        Raises:
+            InputError: nothing is asked for, or a name is of no document.
+        """
+        from retrieval.reading.records import author_id
+
+        if not names and not author:
+            raise InputError("Which documents? Give names or ids, as `assist index list` has them.")
+        found = [
+            row
+            for row in self.index.documents()
+            if course in {None, row["course"]}
+            and (not author or row["author"] == author_id(author))
+            and (not names or not _called(row).isdisjoint(names))
+        ]
+        for name in names:
+            if not any(name in _called(row) for row in found):
+                raise InputError(f"{name!r} is no document of the index. Run: assist index list")
+        return found
+
+    def rebuild(self, on_progress: Progress | None = None) -> int:
         """Embed everything again with the embedding that is configured, and count the chunks."""
         self.close()
         with self._opening:
-            self._index = self._load(rebuild=True)
+            self._index = self._load(rebuild=True, on_progress=on_progress)
         return self.stats().chunks
 
     def stats(self) -> "IndexStats":
@@ -105,16 +161,28 @@ class Knowledge:
                 self._index = self._load()
             return self._index
 
-    def _load(self, *, rebuild: bool = False) -> "AssignmentIndex":
-        from agent.models.embeddings import make_embeddings
+    def _load(
+        self, *, rebuild: bool = False, on_progress: Progress | None = None
+    ) -> "AssignmentIndex":
         from retrieval.index import AssignmentIndex
 
+        settings = self._settings
         made = make_embeddings(
-            self._settings, callbacks=self._callbacks, before_request=self._before_request
+            settings, callbacks=self._callbacks, before_request=self._before_request
         )
-        load = AssignmentIndex.rebuild if rebuild else AssignmentIndex.open
+        load = (
+            partial(AssignmentIndex.rebuild, on_progress=on_progress)
+            if rebuild
+            else AssignmentIndex.open
+        )
         try:
-            index = load(self._settings.index_path, made.embeddings, made.identity)
+            index = load(
+                settings.chroma_url or settings.index_path,
+                made.embeddings,
+                made.identity,
+                profile=made.profile,
+                token=settings.chroma_token,
+            )
         except BaseException:
             made.close()
             raise
@@ -130,6 +198,10 @@ class Knowledge:
             if self._embeddings is not None:
                 self._embeddings.close()
                 self._embeddings = None
+
+
+def _called(row: "Row") -> set[str]:
+    return {row["name"], row["document_id"]}
 
 
 def bundled_assignments() -> Path:

@@ -11,7 +11,7 @@ from agent.recording.handler import RecordingHandler
 from agent.requests import Request
 from agent.stores import Stores
 from agent.threads import threads_unusable
-from retrieval.titles import title_of
+from retrieval.reading.titles import title_of
 
 
 def conclude(

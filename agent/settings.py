@@ -76,8 +76,16 @@ class Settings(BaseSettings):
     )
     embeddings: str = Field(
         default="local",
-        pattern=r"^(local|openai:\S+)$",
-        description="Which embedding the index is built with: `local`, or `openai:NAME`.",
+        pattern=r"^(local|minilm|openai:\S+)$",
+        description="Which embedding the index is built with: `local`, `minilm` or `openai:NAME`.",
+    )
+    chroma_url: str = Field(
+        default="",
+        pattern=r"^(https?://\S+)?$",
+        description="Address of a Chroma server that holds the index; empty: the data directory.",
+    )
+    chroma_token: SecretStr | None = Field(
+        default=None, description="Token of that server, or the key of Chroma Cloud."
     )
     price_provider: str = Field(
         default="",
@@ -162,6 +170,11 @@ class Settings(BaseSettings):
     def index_path(self) -> Path:
         """The folder of the Chroma index."""
         return self.data_dir / "index"
+
+    @property
+    def minilm_path(self) -> Path:
+        """The folder of MiniLM's files."""
+        return self.data_dir / "minilm"
 
 
 def load_settings(**given: Any) -> Settings:

@@ -16,7 +16,7 @@ import threading
 from functools import cache
 from typing import TYPE_CHECKING
 
-import retrieval.store  # noqa: F401 - see below
+import retrieval.storing.store  # noqa: F401 - see below
 from agent.blocking import Assistant
 
 if TYPE_CHECKING:

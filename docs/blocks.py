@@ -9,6 +9,7 @@ import sys
 import tempfile
 from datetime import date
 from functools import cache
+from importlib import import_module
 from importlib.resources import files
 from io import StringIO
 from pathlib import Path
@@ -142,6 +143,24 @@ def recording_table() -> str:
             )
     about = f"{result['runs']} requests, medians of {result['rounds']} rounds."
     return "\n".join(rows) + f"\n\n{about} What is added stands beside what LangChainTracer adds.\n"
+
+
+def retrieval_tables() -> str:
+    """Return the figures of the last runs of `benchmarks/retrieval.py`."""
+    return _figures("retrieval", "tables")
+
+
+def scale_table() -> str:
+    """Return the figures of the last run of `benchmarks/scale.py`."""
+    return _figures("scale", "table")
+
+
+def _figures(name: str, render: str) -> str:
+    """Return what a benchmark writes of its figures, for each embedding that it was run with."""
+    rendered = getattr(import_module(f"benchmarks.{name}"), render)
+    results = json.loads((ROOT / "benchmarks" / f"{name}.json").read_text("utf-8"))
+    parts = [f"With `{embedding}`:\n\n{rendered(of)}" for embedding, of in results.items()]
+    return "\n\n".join(parts) + "\n"
 
 
 def vault_table() -> str:

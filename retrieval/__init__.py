@@ -16,14 +16,17 @@ from retrieval.errors import (
 from retrieval.sources import Section, Source
 
 if TYPE_CHECKING:
-    from retrieval.documents import Document, document_id, read_documents
-    from retrieval.embeddings import LocalEmbeddings
+    from retrieval.embedding.local import LocalEmbeddings
     from retrieval.index import AddReport, AssignmentIndex, IndexStats
-    from retrieval.matches import Attach
+    from retrieval.reading.documents import Document, document_id, read_documents
+    from retrieval.retriever import AssignmentRetriever
+    from retrieval.search.matches import Attach
+    from retrieval.search.profiles import Profile
 
 __all__ = [
     "AddReport",
     "AssignmentIndex",
+    "AssignmentRetriever",
     "Attach",
     "Document",
     "DocumentError",
@@ -31,6 +34,7 @@ __all__ = [
     "IndexMissingError",
     "IndexStats",
     "LocalEmbeddings",
+    "Profile",
     "RetrievalError",
     "Section",
     "Source",
@@ -41,12 +45,14 @@ __all__ = [
 _HOMES = {
     "AddReport": "retrieval.index",
     "AssignmentIndex": "retrieval.index",
-    "Attach": "retrieval.matches",
-    "Document": "retrieval.documents",
+    "AssignmentRetriever": "retrieval.retriever",
+    "Attach": "retrieval.search.matches",
+    "Document": "retrieval.reading.documents",
     "IndexStats": "retrieval.index",
-    "LocalEmbeddings": "retrieval.embeddings",
-    "document_id": "retrieval.documents",
-    "read_documents": "retrieval.documents",
+    "LocalEmbeddings": "retrieval.embedding.local",
+    "Profile": "retrieval.search.profiles",
+    "document_id": "retrieval.reading.documents",
+    "read_documents": "retrieval.reading.documents",
 }
 
 

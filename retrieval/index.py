@@ -1,46 +1,44 @@
-"""The index of past assignments: add documents, search them, count them, embed them anew.
+"""The index of past assignments: add documents, take them out, search them, embed them anew.
 
 It knows chunks, embeddings and the store; it knows nothing of graphs, prompts or people.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
-from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
-from retrieval.chunks import LONGEST
+from retrieval.embedding.local import WordVectors
 from retrieval.errors import IndexMissingError
-from retrieval.matches import Asked, find_sources
-from retrieval.rows import batches, digests_of, pages, where_in, write
+from retrieval.reading.chunks import LONGEST
+from retrieval.search.profiles import LOCAL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from typing import Self
 
     from langchain_core.embeddings import Embeddings
+    from pydantic import SecretStr
 
-    from retrieval.documents import Document
-    from retrieval.matches import Attach
-    from retrieval.rows import Entry, Row
+    from retrieval.reading.documents import Document
+    from retrieval.retriever import AssignmentRetriever
+    from retrieval.search.matches import Attach
+    from retrieval.search.profiles import Profile
+    from retrieval.search.snapshot import Snapshot
     from retrieval.sources import Section, Source
-    from retrieval.store import Store
-
-MINIMUM_COSINE = 0.2
-"""Matches below are dropped; chosen for `LocalEmbeddings`.
-
-Measured on 30 past assignments: of 50 questions and assignments about programming, 46 have a
-match above it (median 0.38); of 35 about cooking, history, health and such, 5 (median 0.13).
-"""
+    from retrieval.storing.renewal import Renewable
+    from retrieval.storing.rows import Entry, Row
 
 _QUERY_HEAD = LONGEST
 _SEARCHED: Mapping[Attach, tuple[Section, ...]] = {
     "plan": ("brief", "text"),
-    "solution": ("brief", "solution", "text"),
-    "": ("brief", "risks", "criteria", "solution", "text"),
+    "solution": ("brief", "solution", "tests", "text"),
+    "": ("brief", "risks", "criteria", "solution", "tests", "text"),
 }
 
 
@@ -53,6 +51,8 @@ class AddReport:
     unchanged: int
     chunks: int
     """How many chunks were embedded and written."""
+    withheld: Mapping[str, str]
+    """The documents that are not searched until they are released: name, and what is suspicious."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,86 +61,88 @@ class IndexStats:
 
     documents: int
     chunks: int
+    withheld: int
+    """Documents that are not searched until they are released."""
     courses: Mapping[str, int]
     """Documents for each course; the empty name counts those that every course sees."""
     languages: Mapping[str, int]
     """Documents for each programming language; the empty name counts the unknown."""
+    kinds: Mapping[str, int]
+    """Documents for each kind."""
     embedding: str
-    path: Path
+    path: str
 
 
 class AssignmentIndex:
-    """One Chroma index of past assignments in a folder; safe to share between threads."""
+    """One Chroma index of past assignments; safe to share between threads and processes."""
 
-    def __init__(self, store: Store, folder: Path, embeddings: Embeddings, minimum: float) -> None:
-        """Wrap an open store; use `open` instead."""
+    def __init__(
+        self, store: Renewable, place: str, embeddings: Embeddings, profile: Profile
+    ) -> None:
+        """Wrap a store; use `open` instead."""
         self._store = store
-        self._folder = folder
+        self._place = place
         self._embeddings = embeddings
-        self._minimum = minimum
+        self._profile = profile
+        self._words = WordVectors()
+        self._reading = Lock()
+        self._read: tuple[object, Snapshot] | None = None
 
     @classmethod
     def open(
         cls,
-        folder: Path,
+        place: Path | str,
         embeddings: Embeddings,
         identity: str,
         *,
-        minimum: float = MINIMUM_COSINE,
+        profile: Profile = LOCAL,
+        token: SecretStr | None = None,
     ) -> Self:
-        """Open the index in a folder, or begin an empty one.
+        """Open the index in a folder or on a Chroma server, or begin an empty one.
 
         Args:
-            folder: where the index lives.
+            place: the folder, or the server's address.
             embeddings: makes the vectors.
             identity: names the vectors; an index of other vectors is refused.
-            minimum: the cosine below which a match is dropped; belongs to the embeddings.
+            profile: what the signals are worth beside these vectors.
+            token: what the server asks for.
 
         Raises:
             IndexIdentityError: the index was built with another embedding.
-            RetrievalError: the folder cannot be used.
+            RetrievalError: the folder or the server cannot be used.
         """
-        from retrieval.store import Store  # importing Chroma takes a second
-
-        store = Store(folder, identity)
-        try:
-            store.identity()
-        except BaseException:
-            store.close()
-            raise
-        return cls(store, folder, embeddings, minimum)
+        store = _store(place, identity, token)
+        store.identity()
+        return cls(store, str(place), embeddings, profile)
 
     @classmethod
     def rebuild(
         cls,
-        folder: Path,
+        place: Path | str,
         embeddings: Embeddings,
         identity: str,
         *,
-        minimum: float = MINIMUM_COSINE,
+        profile: Profile = LOCAL,
+        token: SecretStr | None = None,
+        on_progress: Callable[[int, int], None] | None = None,
     ) -> Self:
-        """Embed everything in the index anew, swap it in, and open it.
+        """Embed everything in the index anew, swap it in, and open it; see `open`.
 
-        The old index answers until the new one is complete.
+        The old index answers until the new one is complete. `on_progress` is told how many
+        chunks are embedded, and how many there are.
 
         Raises:
             IndexMissingError: there is no index in the folder.
             RetrievalError: another process is writing to it.
         """
-        from retrieval import store as stores  # importing Chroma takes a second
+        from retrieval.storing.renewal import renew
 
-        if not folder.is_dir():
+        if isinstance(place, Path) and not place.is_dir():
             raise IndexMissingError(
-                f"There is no index at {str(folder)!r}. Run: assist index add PATH"
+                f"There is no index at {str(place)!r}. Run: assist index add PATH"
             )
-        with closing(stores.Store(folder)) as old, old.writing():
-            generation = stores.next_generation(folder)
-            with closing(stores.Store(folder, identity, generation=generation)) as new:
-                new.identity()
-                for entries in pages(old):
-                    write(new, entries, embeddings)
-            stores.use_generation(folder, generation)
-        return cls.open(folder, embeddings, identity, minimum=minimum)
+        renew(_store(place, "", token), identity, embeddings, on_progress)
+        return cls.open(place, embeddings, identity, profile=profile, token=token)
 
     def add(self, documents: Iterable[Document]) -> AddReport:
         """Add documents; what is there already is left alone, a changed document is replaced.
@@ -149,13 +151,21 @@ class AssignmentIndex:
             DocumentError: from `documents`; earlier batches stay, so repair it and add again.
             RetrievalError: another process is writing to the index.
         """
+        from retrieval.storing.renewal import writing
+        from retrieval.storing.rows import batches
+
         counts: Counter[str] = Counter()
-        with self._store.writing():
+        withheld: dict[str, str] = {}
+        with writing(self._store):
             for batch in batches(documents):
                 counts.update(self._add_batch(batch))
-        return AddReport(counts["added"], counts["changed"], counts["unchanged"], counts["chunks"])
+                firsts = [entries[0].row for entries in batch.values()]
+                withheld.update((row["name"], row["flags"]) for row in firsts if row["flags"])
+        return AddReport(**{name: counts[name] for name in _COUNTED}, withheld=withheld)
 
     def _add_batch(self, batch: Mapping[str, list[Entry]]) -> dict[str, int]:
+        from retrieval.storing.rows import digests_of, write
+
         stored = self._store.run(partial(digests_of, document_ids=list(batch)))
         new = [document_id for document_id in batch if document_id not in stored]
         changed = [
@@ -173,21 +183,62 @@ class AssignmentIndex:
             "chunks": len(entries),
         }
 
+    def documents(self) -> list[Row]:
+        """Return what is known of each document, in a fixed order."""
+        return list({entry.row["document_id"]: entry.row for entry in self._entries()}.values())
+
+    def document(self, document_id: str) -> Sequence[Entry]:
+        """Return the chunks of a document in their order; none if it is unknown or withheld."""
+        return self._snapshot().document(document_id)
+
+    def remove(self, document_ids: Collection[str]) -> int:
+        """Take documents out, from the index's files too, and return how many there were.
+
+        Raises:
+            RetrievalError: another process is writing to the index.
+        """
+        from retrieval.storing.renewal import writing
+        from retrieval.storing.rows import remove
+
+        with writing(self._store):
+            return remove(self._store, list(document_ids))
+
+    def release(self, document_ids: Collection[str]) -> int:
+        """Let suspicious documents be searched, and return how many of them are there."""
+        from retrieval.storing.rows import release
+
+        return release(self._store, list(document_ids))
+
     def search(
-        self, query: str, *, course: str = "", attach: Attach = "", limit: int = 4
+        self,
+        query: str,
+        *,
+        course: str = "",
+        language: str = "",
+        kind: str = "",
+        attach: Attach = "",
+        limit: int = 4,
+        per_document: int = 2,
     ) -> list[Source]:
         """Return the best passages that a course may see, best first.
 
         Args:
             query: a question or a whole assignment; its first 4,000 characters count.
             course: sees its own documents and those without a course; empty only the latter.
+            language: the programming language; empty for any.
+            kind: `assignment`, `material` or what the documents call themselves; empty for any.
             attach: "plan" or "solution" hands over that section too, one source a document.
             limit: the most sources to return.
+            per_document: the most sources out of one document.
 
         Raises:
             IndexMissingError: nothing has been indexed yet.
         """
-        if not self._store.run(lambda collection: collection.count()):
+        from retrieval.search.matches import choose, sources
+        from retrieval.search.snapshot import Scope
+
+        snapshot = self._snapshot()
+        if not snapshot.entries:
             raise IndexMissingError("Nothing is indexed yet. Run: assist index add PATH")
         head = query[:_QUERY_HEAD].encode("utf-8", "replace").decode()
         if limit < 1 or not head.strip():
@@ -195,33 +246,73 @@ class AssignmentIndex:
         vector = self._embeddings.embed_query(head)
         if not any(vector):
             return []
-        asked = Asked(
-            vector=vector,
-            where=where_in(course=sorted({"", course}), section=_SEARCHED[attach]),
-            limit=limit,
-            per_document=1 if attach else 2,
-            minimum=self._minimum,
-        )
-        return self._store.run(partial(find_sources, asked=asked, attach=attach))
+        ranked = snapshot.rank(head, vector, Scope(course, language, kind, _SEARCHED[attach]))
+        most = 1 if attach else per_document
+        return sources(choose(ranked, snapshot, limit=limit, per_document=most), snapshot, attach)
+
+    def as_retriever(
+        self, *, course: str = "", language: str = "", kind: str = "", limit: int = 4
+    ) -> AssignmentRetriever:
+        """Return a retriever of LangChain; see `search` for the arguments."""
+        from retrieval.retriever import AssignmentRetriever
+
+        search = partial(self.search, course=course, language=language, kind=kind, limit=limit)
+        return AssignmentRetriever(search=search, find=partial(asyncio.to_thread, search))
 
     def stats(self) -> IndexStats:
         """Count what the index holds."""
-        documents: dict[str, Row] = {}
-        chunks = 0
-        for entries in pages(self._store):
-            chunks += len(entries)
-            documents.update((entry.row["document_id"], entry.row) for entry in entries)
-        courses = Counter(row["course"] for row in documents.values())
-        languages = Counter(row["language"] for row in documents.values())
+        from retrieval.search.snapshot import is_open
+
+        entries = self._entries()
+        rows = list({entry.row["document_id"]: entry.row for entry in entries}.values())
         return IndexStats(
-            documents=len(documents),
-            chunks=chunks,
-            courses=dict(sorted(courses.items())),
-            languages=dict(sorted(languages.items())),
+            documents=len(rows),
+            chunks=len(entries),
+            withheld=sum(not is_open(row) for row in rows),
+            courses=_counted(row["course"] for row in rows),
+            languages=_counted(row["language"] for row in rows),
+            kinds=_counted(row["kind"] for row in rows),
             embedding=self._store.identity(),
-            path=self._folder,
+            path=self._place,
         )
 
     def close(self) -> None:
-        """Let go of the files; the next use opens them again."""
+        """Let go of what is held; the next use reads it again."""
+        self._read = None
         self._store.close()
+
+    def _entries(self) -> Sequence[Entry]:
+        from retrieval.storing.rows import snapshot
+
+        return snapshot(self._store).entries
+
+    def _snapshot(self) -> Snapshot:
+        """Return what is stored now, read again where any process has written since."""
+        from retrieval.search.snapshot import Snapshot
+        from retrieval.storing.rows import snapshot
+
+        with self._reading:
+            if self._read is None or self._read[0] != self._store.stamp():
+                stamp, entries, vectors = snapshot(self._store)
+                before = self._read[1] if self._read else None
+                fresh = Snapshot(entries, vectors, self._words, self._profile, before=before)
+                self._read = stamp, fresh
+            return self._read[1]
+
+
+def _counted(values: Iterable[str]) -> dict[str, int]:
+    return dict(sorted(Counter(values).items()))
+
+
+def _store(place: Path | str, identity: str, token: SecretStr | None) -> Renewable:
+    """Importing Chroma takes a second, so it waits until something is opened."""
+    if isinstance(place, Path):
+        from retrieval.storing.store import Store
+
+        return Store(place, identity)
+    from retrieval.storing.hosted import HostedStore
+
+    return HostedStore(place, identity, token=token)
+
+
+_COUNTED = ("added", "changed", "unchanged", "chunks")

@@ -4,7 +4,7 @@ from typing import Literal
 
 from typing_extensions import TypedDict
 
-Section = Literal["brief", "plan", "risks", "criteria", "solution", "text"]
+Section = Literal["brief", "plan", "risks", "criteria", "solution", "tests", "text"]
 
 
 class Source(TypedDict):
@@ -19,6 +19,8 @@ class Source(TypedDict):
     """Where the passage stands, for a reader: the file's name and the heading."""
     language: str
     """The programming language of the assignment, or an empty string."""
+    course: str
+    """The course whose members may see it; empty for everyone."""
     passage: str
     """The matched text, word for word."""
     plan: str
@@ -26,4 +28,8 @@ class Source(TypedDict):
     solution: str
     """The past assignment's solution excerpt; empty unless it was asked for."""
     score: float
-    """Cosine similarity, 1.0 at best."""
+    """0 to 1, for comparing the sources of one search: 1 where every signal puts it first."""
+    parts: dict[str, float]
+    """What each signal adds to the score: `words`, `grams`, `meaning`, `vector`."""
+    matched: list[str]
+    """The words of the query that stand in the passage or its title."""

@@ -112,10 +112,13 @@ def source(number: int = 1, **changes: Any) -> Source:
         section="brief",
         place=f"past-{number}.md, Brief",
         language="python",
+        course="",
         passage="Use a dictionary to count the words.",
         plan="",
         solution="",
         score=0.5,
+        parts={"words": 0.3, "grams": 0.2, "meaning": 0.0, "vector": 0.0},
+        matched=["words"],
     )
     return Source(**{**made, **changes})  # type: ignore[typeddict-item]  # tests change any key
 

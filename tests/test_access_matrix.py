@@ -56,6 +56,7 @@ CASES = {
     "ask nowhere": Case("POST", "/ask", {**ASK, "course": "prog9"}),
     "ask of an assignment": Case("POST", "/ask", {**ASK, "assignment_id": "{assignment}"}),
     "go on with a thread": Case("POST", "/ask", {**ASK, "thread_id": "{thread}"}),
+    "open a source": Case("GET", "/sources/{document_id}"),
     "judge a run": Case("POST", "/runs/{run}/feedback", {"rating": "positive"}),
     "see consent": Case("GET", "/me/consent"),
     "see consent of prog1": Case("GET", "/me/consent", params={"course": "prog1"}),
@@ -85,6 +86,7 @@ ask in prog1           200   200  404      200     404       403     200   401  
 ask nowhere            404   404  404      404     404       403     404   401    401     401     401
 ask of an assignment   200   404  404      404     404       403     404   401    401     401     401
 go on with a thread    200   200  200      200     200       403     200   401    401     401     401
+open a source          200   200  200      200     200       403     200   401    401     401     401
 judge a run            200   404  404      404     404       404     404   401    401     401     401
 see consent            200   200  200      200     200       200     200   401    401     401     401
 see consent of prog1   200   200  404      200     404       404     200   401    401     401     401
@@ -137,7 +139,9 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         }
         plan = place.ask(callers["owner"], BRIEF, prompt_type="planning")
         names = {"run": "run_id", "assignment": "assignment_id", "thread": "thread_id"}
-        yield Scene(place, callers, {name: plan[key] for name, key in names.items()})
+        ids = {name: plan[key] for name, key in names.items()}
+        (source, *_) = place.ask(callers["owner"])["sources"]
+        yield Scene(place, callers, {**ids, "document_id": source["document_id"]})
 
 
 def dead_keys(place: Place) -> dict[str, dict[str, str]]:

@@ -13,9 +13,10 @@ FLOORS = {"server": 5, "routes": 4, "agent": 3, "graphs": 2, "retrieval": 1, "pr
 # Within agent/, from the ground up; a module imports only what stands before it.
 ROOMS = (
     "errors", "settings", "database", "courses", "privacy", "assignments", "prices", "recording",
-    "stores", "serde", "checkpoints", "threads", "thread_book", "models", "knowledge", "insight",
-    "holdings", "erasure", "retention", "answer", "requests", "admission", "outcome", "events",
-    "assistant", "blocking", "studio", "display", "doctor", "demo", "cli",
+    "stores", "serde", "checkpoints", "threads", "thread_book", "models", "knowledge",
+    "evaluation", "insight", "holdings", "erasure", "retention", "answer", "requests",
+    "admission", "outcome", "events", "assistant", "blocking", "studio", "display", "doctor",
+    "demo", "cli",
 )  # fmt: skip
 MODULES = sorted(
     path

@@ -8,6 +8,7 @@ from agent.cli import (
     audit,
     consent,
     courses,
+    evals,
     index,
     keys,
     outbox,
@@ -30,6 +31,7 @@ for command in (requests.demo, requests.ask, requests.plan, requests.code):
 for command in (service.serve, service.doctor):
     app.command()(command)
 app.add_typer(index.app, name="index")
+app.add_typer(evals.app, name="eval")
 records.logs.command("reprice")(reprice.logs_reprice)
 app.add_typer(records.logs, name="logs")
 app.add_typer(reports.app, name="report")

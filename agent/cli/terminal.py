@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -47,15 +47,15 @@ def open_stores() -> Iterator["Stores"]:
 def open_knowledge() -> Iterator["Knowledge"]:
     """Open the index alone, and the records where a server is paid for its embeddings."""
     from agent.knowledge import Knowledge
-    from agent.models.embeddings import LOCAL
+    from agent.models.embeddings import is_served
     from agent.settings import load_settings
 
     settings = load_settings()
     with ExitStack() as opened:
-        if settings.embeddings == LOCAL:
+        if not is_served(settings):
             knowledge = Knowledge(settings)
         else:
-            recorder = opened.enter_context(_open_recorder(settings))
+            recorder = opened.enter_context(open_recorder(settings))
             knowledge = Knowledge(
                 settings, callbacks=recorder.callbacks, before_request=recorder.writer.wait
             )
@@ -64,7 +64,7 @@ def open_knowledge() -> Iterator["Knowledge"]:
 
 
 @contextmanager
-def _open_recorder(settings: "Settings") -> Iterator["Recorder"]:
+def open_recorder(settings: "Settings") -> Iterator["Recorder"]:
     """Record what the local person does without a model."""
     from agent.courses.book import CourseBook, find_folder
     from agent.privacy.agreements import Agreements
@@ -107,8 +107,8 @@ def read_file(path: Path) -> str:
         DocumentError: it cannot be read as one document.
     """
     from agent.errors import InputError
-    from retrieval.documents import read_documents
-    from retrieval.titles import title_of
+    from retrieval.reading.documents import read_documents
+    from retrieval.reading.titles import title_of
 
     if path.is_dir():
         raise InputError(f"{path} is a folder. Name one assignment file.")
@@ -152,6 +152,27 @@ def print_trace_link(run_id: str, project: str | None = None) -> None:
 
     if url := find_trace_url(settings, {"run_id": run_id, "project": project}):
         typer.echo(f"Trace: {url}")
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str, int, int | None], None]]:
+    """Show bars where a person watches, and nothing in a pipe.
+
+    What is handed out is told what is done, how much of it, and of how much, if that is known.
+    """
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def show(what: str, done: int, total: int | None) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=total)
+            bars.update(tasks[what], completed=done)
+
+        yield show
 
 
 def print_json(value: Any) -> None:

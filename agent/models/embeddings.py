@@ -21,12 +21,15 @@ from agent.errors import ModelBusyError, ModelError, ModelTimeoutError, Settings
 from agent.models.catalogue import NO_KEY
 from agent.prices import host_of, is_openai
 from agent.settings import Settings
+from retrieval.search import profiles
+from retrieval.search.profiles import Profile
 
 if TYPE_CHECKING:
     from openai import OpenAIError
     from openai.types import CreateEmbeddingResponse
 
 LOCAL = "local"
+MINILM = "minilm"
 _OPENAI = "openai:"
 _BATCH = 64
 """Texts in one request: chunks have at most 4,000 characters, a request 300,000 tokens."""
@@ -42,6 +45,7 @@ class IndexEmbeddings(NamedTuple):
 
     embeddings: Embeddings
     identity: str
+    profile: Profile
     close: Callable[[], None]
     """Gives the connections back; the embeddings are of no use afterwards."""
 
@@ -63,20 +67,34 @@ def make_embeddings(
         SettingsError: they need a key that is not set.
     """
     if settings.embeddings == LOCAL:
-        from retrieval.embeddings import LocalEmbeddings
+        from retrieval.embedding.local import LocalEmbeddings
 
         local = LocalEmbeddings()
-        return IndexEmbeddings(local, local.identity, lambda: None)
+        return IndexEmbeddings(local, local.identity, profiles.LOCAL, lambda: None)
+    if settings.embeddings == MINILM:
+        from retrieval.embedding.minilm import MiniLMEmbeddings
+
+        minilm = MiniLMEmbeddings(settings.minilm_path)
+        return IndexEmbeddings(minilm, minilm.identity, profiles.MINILM, lambda: None)
     served = ServedEmbeddings(settings, callbacks=callbacks, before_request=before_request)
-    return IndexEmbeddings(served, identity_of(settings), served.close)
+    return IndexEmbeddings(served, identity_of(settings), profiles.SERVED, served.close)
+
+
+def is_served(settings: Settings) -> bool:
+    """Return whether the embeddings are asked of a server, which is recorded and may cost."""
+    return settings.embeddings.startswith(_OPENAI)
 
 
 def identity_of(settings: Settings) -> str:
     """Return the name of the vectors: elsewhere than OpenAI a name may mean another model."""
     if settings.embeddings == LOCAL:
-        from retrieval.embeddings import LocalEmbeddings
+        from retrieval.embedding.local import LocalEmbeddings
 
         return LocalEmbeddings.identity
+    if settings.embeddings == MINILM:
+        from retrieval.embedding.minilm import MiniLMEmbeddings
+
+        return MiniLMEmbeddings.identity
     base_url = settings.openai_base_url
     return settings.embeddings + ("" if is_openai(base_url) else f"@{host_of(base_url)}")
 

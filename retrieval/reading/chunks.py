@@ -4,14 +4,14 @@ The chunks of one section, joined in order, are that section word for word.
 It knows nothing of embeddings or the index.
 """
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from retrieval.documents import Document
+from retrieval.reading.blocks import SECTION_LEVEL, Block, blocks_of
+from retrieval.reading.documents import Document
 from retrieval.sources import Section
 
-PASSAGE_LIMIT = 1_200
+PASSAGE_LIMIT = 1_800
 """Characters of a passage, where no code fence stands in the way."""
 LONGEST = 4_000
 """Characters of a section of a past assignment, or of a code fence, that is kept whole."""
@@ -24,9 +24,8 @@ _SECTIONS: dict[str, Section] = {
     "risks": "risks",
     "success criteria": "criteria",
     "solution": "solution",
+    "tests": "tests",
 }
-_HEADING = re.compile(r"(#{1,6})[ \t]+(.+)\n?")
-_FENCE = re.compile(r" {0,3}(`{3,}(?=[^`]*\Z)|~{3,})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +42,9 @@ class Chunk:
     """Word for word, with the line ends around it."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Block:
-    """A heading line, a paragraph or a code fence, with the blank lines after it."""
-
-    text: str
-    heading: str = ""
-    level: int = 0
-    is_fence: bool = False
-
-
 def split_document(document: Document) -> list[Chunk]:
     """Split a document: by its sections if it is a past assignment, else into passages."""
-    blocks = list(_blocks(document.text))
+    blocks = list(blocks_of(document.text))
     pieces = list(_sections(blocks, document.title)) if document.is_past_assignment else []
     pieces = pieces or list(_section("text", "", blocks))
     return [
@@ -70,48 +59,13 @@ def split_document(document: Document) -> list[Chunk]:
     ]
 
 
-def _blocks(text: str) -> Iterator[_Block]:
-    """Cut a text into blocks; joined, they are the text."""
-    lines: list[str] = []
-    fence = ""
-    ended = False
-    for line in text.splitlines(keepends=True):
-        opening = _FENCE.match(line)
-        heading = None if fence else _HEADING.fullmatch(line)
-        if not fence and line.strip() and (heading or opening or ended):
-            if lines:
-                yield _block(lines)
-            lines = []
-        lines.append(line)
-        if fence:
-            ended = opening is not None and opening[1].startswith(fence) and _closes(line)
-            fence = "" if ended else fence
-        elif opening:
-            fence, ended = opening[1], False
-        else:
-            ended = heading is not None or not line.strip()
-    yield _block(lines)
-
-
-def _closes(line: str) -> bool:
-    return not line.strip().strip("`~")
-
-
-def _block(lines: list[str]) -> _Block:
-    text = "".join(lines)
-    heading = _HEADING.fullmatch(lines[0])
-    if heading:
-        return _Block(text, heading=heading[2].rstrip(" \t#"), level=len(heading[1]))
-    return _Block(text, is_fence=_FENCE.match(lines[0]) is not None)
-
-
-def _sections(blocks: Iterable[_Block], title: str) -> Iterator[tuple[Section, str, str]]:
+def _sections(blocks: Iterable[Block], title: str) -> Iterator[tuple[Section, str, str]]:
     """Group the blocks of a past assignment by its `##` headings."""
     section: Section = "text"
     heading = ""
-    group: list[_Block] = []
+    group: list[Block] = []
     for block in blocks:
-        if block.level == 2:  # noqa: PLR2004 - the level of the format's section headings
+        if block.level == SECTION_LEVEL:
             yield from _section(section, heading, group)
             section = _SECTIONS.get(block.heading.lower(), "text")
             heading = block.heading
@@ -122,7 +76,7 @@ def _sections(blocks: Iterable[_Block], title: str) -> Iterator[tuple[Section, s
 
 
 def _section(
-    section: Section, heading: str, blocks: list[_Block]
+    section: Section, heading: str, blocks: list[Block]
 ) -> Iterator[tuple[Section, str, str]]:
     limit = PASSAGE_LIMIT if section == "text" else LONGEST
     for found, text in _passages(blocks, limit):
@@ -130,7 +84,7 @@ def _section(
             yield section, found if section == "text" else heading, text
 
 
-def _passages(blocks: Iterable[_Block], limit: int) -> Iterator[tuple[str, str]]:
+def _passages(blocks: Iterable[Block], limit: int) -> Iterator[tuple[str, str]]:
     """Pack blocks into passages, each with the heading that it stands under."""
     heading = under = ""
     passage = ""
@@ -148,7 +102,7 @@ def _passages(blocks: Iterable[_Block], limit: int) -> Iterator[tuple[str, str]]
     yield under, passage
 
 
-def _pieces(block: _Block, limit: int) -> Iterator[str]:
+def _pieces(block: Block, limit: int) -> Iterator[str]:
     """Cut a block that is too long at line ends, else between words, else anywhere."""
     text = block.text
     longest = LONGEST if block.is_fence else limit

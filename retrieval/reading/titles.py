@@ -10,7 +10,13 @@ _HEADING = re.compile(r"^#{1,3}[ \t]+(\S[^\n]*)$", re.M)
 _SAYS_NOTHING = re.compile(
     r"\W*(?:untitled.*|instructions?|descriptions?|set-?\s?up|introduction|overview|brief|"
     r"assignments?|tasks?|goals?|home|readme|user stories|requirements|grading|exercises?|"
-    r"getting started|table of contents|\[.*\])\W*",
+    r"getting started|table of contents|plan|risks?|success criteria|solutions?|tests?|"
+    r"page \d+|\[.*\])\W*",
+    re.I,
+)
+_PROGRAM = re.compile(r"\A(?:Microsoft|LibreOffice) \w+ - ", re.I)
+_PROGRAMS_OWN = re.compile(
+    r"(?:PowerPoint Presentation|Word Document|Document\s?\d*|Slide \d+|.*\.(?:docx?|dvi|tex|pdf))",
     re.I,
 )
 
@@ -28,6 +34,17 @@ def heading_of(text: str) -> str:
 def title_of(text: str) -> str:
     """Return the heading of a text, else its first line, cut to a title's length."""
     return heading_of(text) or _plain(text[:_READ].strip().partition("\n")[0])
+
+
+def given_title(text: str) -> str:
+    """Return the title that a file carries hidden in it, or an empty string.
+
+    Word processors fill it in by themselves; what they write says nothing.
+    """
+    printable = "".join(sign if sign.isprintable() else " " for sign in text[:_READ])
+    plain = _plain(_PROGRAM.sub("", printable))
+    says_nothing = _PROGRAMS_OWN.fullmatch(plain) or _SAYS_NOTHING.fullmatch(plain)
+    return "" if says_nothing else plain
 
 
 def _plain(line: str) -> str:

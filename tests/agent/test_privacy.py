@@ -286,9 +286,10 @@ def test_title_is_left_out_of_the_record_when_nobody_consented(
 ) -> None:
     """What did not fit is named by its number; a title may name people."""
     with opened(tmp_path, monkeypatch, OpenAIServer("Hi."), model_window=2_000) as (it, student):
-        for number in range(4):
+        for number, thing in enumerate(("lists", "files", "tables", "web pages")):
             note = tmp_path / f"note-{number}.md"
-            note.write_text(f"# Counting by {IDENTIFIERS[4]}\n\n" + f"Count {number} words. " * 120)
+            text = f"Count the words of {thing} with {thing} in {thing}. " * 25
+            note.write_text(f"# Counting by {IDENTIFIERS[4]}\n\n{text}")
             it.knowledge.add(note)
         it.ask("How do I count words?", caller=student, prompt_type="chat")
         (run,) = it.stores.runs.latest(1)

@@ -9,7 +9,7 @@ from agent.blocking import Assistant
 from agent.knowledge import bundled_assignments
 from agent.settings import Settings
 from graphs.plan import Plan, PlanDraft, find_faults, plan_schema
-from retrieval.documents import read_documents
+from retrieval.reading.documents import read_documents
 
 
 def as_draft(plan: Plan) -> PlanDraft:

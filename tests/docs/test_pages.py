@@ -52,20 +52,24 @@ def test_curl_answers_when_copied_from_the_pages(indexed: Settings) -> None:
     kinds = ["-sN" in call for call in calls]
     assert kinds.count(True) >= 2
     assert kinds.count(False) >= 3
-    run_id = ""
+    run_id = document_id = ""
     with serving(indexed) as client:
         wait_until_ready(client)
         for call in calls:
-            here = call.replace(ADDRESS, str(client.base_url).rstrip("/")).replace("$RUN", run_id)
+            here = call.replace(ADDRESS, str(client.base_url).rstrip("/"))
+            here = here.replace("$RUN", run_id).replace("$DOCUMENT", document_id)
             command = shlex.split(here.replace("\\\n", " "))
             printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
             if "/feedback" in call:
                 assert json.loads(printed)["rating"] == "positive"
                 continue
+            if "/sources/" in call:
+                assert json.loads(printed)["document_id"] == document_id
+                continue
             answer = last_event(printed) if "-sN" in call else json.loads(printed)
             assert answer["ai_generated"] is True
             assert answer["sources"]
-            run_id = answer["run_id"]
+            run_id, document_id = answer["run_id"], answer["sources"][0]["document_id"]
 
 
 def last_event(printed: str) -> dict[str, Any]:

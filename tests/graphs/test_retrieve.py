@@ -165,7 +165,10 @@ def test_search_is_a_run_when_the_graph_runs(run: Callable[..., dict[str, Any]])
         "section": "brief",
         "place": "past-1.md, Brief",
         "language": "python",
+        "course": "",
         "score": 0.5,
+        "parts": {"words": 0.3, "grams": 0.2, "meaning": 0.0, "vector": 0.0},
+        "matched": ["words"],
         "number": 1,
     }
     assert second.metadata["number"] == 2

@@ -5,9 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from retrieval import Document, read_documents
-from retrieval.chunks import LONGEST, PASSAGE_LIMIT, split_document
+from retrieval.reading.chunks import LONGEST, PASSAGE_LIMIT, split_document
 
 Make = Callable[..., Document]
 
@@ -38,6 +40,18 @@ def test_unknown_headings_of_a_past_assignment_are_text(make_document: Make) -> 
     ]
 
 
+def test_tests_are_a_section_when_a_past_assignment_has_them(make_document: Make) -> None:
+    """They are kept whole, as the solution is."""
+    text = "## Solution\n\nS\n\n## tests\n\n" + "assert f(1) == 2\n\n" * 100
+    solution, tests = split_document(make_document(text, past=True))
+    assert (solution.section, tests.section, tests.place) == (
+        "solution",
+        "tests",
+        "notes.md, tests",
+    )
+    assert tests.text.count("assert") == 100
+
+
 def test_past_assignment_without_any_content_is_kept_as_text(make_document: Make) -> None:
     """A document never disappears."""
     (chunk,) = split_document(make_document("## Brief\n", past=True))
@@ -46,7 +60,7 @@ def test_past_assignment_without_any_content_is_kept_as_text(make_document: Make
 
 def test_code_fence_hides_headings_and_is_kept_whole(make_document: Make) -> None:
     """A comment in code is no heading, and code longer than a passage is not cut."""
-    code = "```python\n" + "# not a heading\nx = 1\n\n" * 60 + "~~~\n```\n"
+    code = "```python\n" + "# not a heading\nx = 1\n\n" * 90 + "~~~\n```\n"
     chunks = split_document(make_document(f"# Title\n\nSome words.\n\n{code}\nAfter.\n"))
     assert [chunk.text for chunk in chunks] == [
         "# Title\n\nSome words.\n\n",
@@ -103,6 +117,24 @@ def test_long_plan_is_cut_between_rows(make_document: Make) -> None:
     assert {chunk.section for chunk in chunks} == {"plan"}
     assert max(len(chunk.text) for chunk in chunks) <= LONGEST
     assert "".join(chunk.text for chunk in chunks).strip() == (row * 100).strip()
+
+
+@given(
+    text=st.lists(
+        st.sampled_from(["# Heading\n", "```\n", "word " * 40, "x" * 1_300, "\n\n", "| row |\n"]),
+        min_size=1,
+        max_size=40,
+    ).map("".join),
+    past=st.booleans(),
+)
+@settings(max_examples=200, deadline=None)
+def test_chunks_are_the_text_when_joined(text: str, *, past: bool) -> None:
+    """Whatever stands where, no word is lost, doubled or moved."""
+    document = Document(document_id="d", title="t", text=text, name="n.md", is_past_assignment=past)
+    chunks = split_document(document)
+    assert "".join("".join(chunk.text for chunk in chunks).split()) == "".join(text.split())
+    assert [chunk.position for chunk in chunks] == list(range(len(chunks)))
+    assert all(len(chunk.text) <= LONGEST for chunk in chunks)
 
 
 @pytest.mark.parametrize("unit", ["# a\n", "# " + "#" * 99 + "x ", "```\n", "\n", " ", "- "])

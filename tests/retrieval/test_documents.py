@@ -107,8 +107,11 @@ def test_json_lines_become_documents(tmp_path: Path) -> None:
 
 
 def test_folder_is_read_sorted_and_skips_the_rest(tmp_path: Path) -> None:
-    """READMEs, hidden files, links and unknown suffixes are no past assignments."""
-    for name in ("b.txt", "a/z.md", "README.md", "pic.png", ".cache/x.md", "c.MD"):
+    """READMEs, hidden files, links, archives and unknown suffixes are no past assignments."""
+    for name in (
+        *("b.txt", "a/z.md", "README.md", "pic.png", ".cache/x.md", "c.MD"),
+        *("~$b.docx", "more.zip", "__MACOSX/b.txt"),
+    ):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         write(tmp_path / name, "text")
     (tmp_path / "link.md").symlink_to(tmp_path / "b.txt")
@@ -141,7 +144,7 @@ def test_document_id_is_the_same_for_every_spelling_of_an_accent(tmp_path: Path)
 
 LARGE = "word " * 200_001
 FAULTS: list[tuple[str, str | bytes | object, str]] = [
-    ("a.pdf", "x", r"'.*a\.pdf' is not supported\. Use one of: \.ipynb, \.jsonl, \.md, \.txt\."),
+    ("a.odt", "x", r"'.*a\.odt' is not supported\. Use one of: \.docx, .*, \.txt, \.zip\."),
     ("a.md", b"\xff\xfe\x00", r"is not UTF-8 text \(byte 0\)\. Save it as UTF-8"),
     ("a.txt", "nul \0 here", r"is not text \(it holds NUL or broken characters\)"),
     ("a.md", " \n\n", r"'.*a\.md' is empty\. Write some text"),
@@ -162,12 +165,17 @@ FAULTS: list[tuple[str, str | bytes | object, str]] = [
     ("a.jsonl", "\n", r"is empty\. Write one JSON object a line"),
     ("a.jsonl", '{"text": "ok"}\n{"text"', r"a\.jsonl line 2' is not valid JSON"),
     ("a.jsonl", '{"text": "ok"}\n[]', r"a\.jsonl line 2' is a JSON list"),
-    ("a.jsonl", '{"title": "no text"}', r"line 1' has no string 'text'"),
+    ("a.jsonl", '{"title": "no text"}', r"line 1' has no string 'text', and no 'brief'"),
     ("a.jsonl", '{"text": "\\ud800"}', r"line 1' is not text"),
     ("a.jsonl", '{"text": "x", "id": {}}', r"line 1': 'id' is a dict"),
     ("a.jsonl", '{"text": "x", "id": 1}\n{"text": "y", "id": 1}', r"repeats the id '1' of line 1"),
     ("a.jsonl", {"text": LARGE}, r"line 1' is larger than 1 MB"),
 ]
+
+
+def test_title_is_cut_when_the_file_name_is_longer(tmp_path: Path) -> None:
+    """A long file name is no reason to refuse a file."""
+    assert read_one(write(tmp_path / f"{'n' * 240}.txt", "x")).title == "n" * 200
 
 
 @pytest.mark.parametrize(("name", "content", "message"), FAULTS)
@@ -189,7 +197,7 @@ def test_error_when_the_path_is_missing(tmp_path: Path) -> None:
 
 def test_error_when_a_folder_holds_no_document(tmp_path: Path) -> None:
     """An empty folder is a mistake, not an empty success."""
-    with pytest.raises(DocumentError, match=r"holds no document\. Add files of: \.ipynb"):
+    with pytest.raises(DocumentError, match=r"holds no document\. Add files of: \.docx"):
         list(read_documents(tmp_path))
 
 

@@ -16,7 +16,7 @@ from agent.errors import ModelBusyError, ModelError, ModelTimeoutError, Settings
 from agent.knowledge import Knowledge
 from agent.models.embeddings import ServedEmbeddings, identity_of, make_embeddings
 from agent.settings import Settings
-from retrieval.embeddings import LocalEmbeddings
+from retrieval.embedding.local import LocalEmbeddings
 from retrieval.errors import IndexIdentityError
 from tests.servers.openai import OpenAIServer
 from tests.servers.running import running

@@ -1,0 +1,1 @@
+"""Texts to vectors: static ones that need nothing, and MiniLM without torch."""

@@ -1,0 +1,1 @@
+"""Files to documents, documents to chunks: formats, headers, and what is suspicious in them."""
