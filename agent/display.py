@@ -19,7 +19,7 @@ _CLOCK = slice(5, 19)
 """Month, day and time of day of a stored time."""
 _TOOLS = 16
 """Columns that a task's tools may take; the task itself matters more."""
-_WORDS = 10
+_WORDS = 8
 """Words of the request that are shown beside a source that has them."""
 _PASSAGE = 110
 """Characters of a quoted passage that a list of sources shows."""

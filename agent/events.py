@@ -51,6 +51,7 @@ class EventReader:
         self._attempt = 0
         self._has_shown = False
         self._text = CitationStream(known=set())
+        self._told = instructions
         self._instructions = Instructions(instructions)
         self._kept = LeakStream(self._instructions)
 
@@ -61,14 +62,16 @@ class EventReader:
         elif mode == "messages":
             yield from self._read_chunk(*part)
         elif mode == "custom":
-            yield from self._read_sources(part["sources"])
+            yield from self._read_sources(**part)
         elif "chat" in part:
             rest = self._text.feed(self._restorer.flush()) + self._text.end()
             yield from self._show(self._kept.feed(rest) + self._kept.end())
 
-    def _read_sources(self, sources: list[Source]) -> Iterator[Event]:
+    def _read_sources(self, sources: list[Source], given: list[str]) -> Iterator[Event]:
         if self._known is None:  # a repair round is given the same ones
             self._known = {source["number"] for source in sources}
+            self._instructions = Instructions(self._told, given)
+            self._kept = LeakStream(self._instructions)
             yield Event("sources", [_quoted(source) for source in sources])
 
     def _read_chunk(self, chunk: Any, metadata: dict[str, Any]) -> Iterator[Event]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from agent.models.embeddings import IndexEmbeddings
     from retrieval.index import AddReport, AssignmentIndex, IndexStats
     from retrieval.reading.documents import Document
-    from retrieval.storing.rows import Row
+    from retrieval.storing.rows import Entry, Row
 
 Progress = Callable[[int, int], None]
 """Told how much is done, and how much there is."""
@@ -124,7 +124,7 @@ class Knowledge:
             author: The name of a student, as documents give it.
 
         Raises:
-            InputError: nothing is asked for, or a name is of no document.
+            InputError: nothing is asked for, or a name is of no document or of several.
         """
         from retrieval.reading.records import author_id
 
@@ -137,10 +137,23 @@ class Knowledge:
             and (not author or row["author"] == author_id(author))
             and (not names or not _called(row).isdisjoint(names))
         ]
+        if author and not found:
+            raise InputError(
+                "Nothing in the index is by that author. Check how the name is spelled."
+            )
         for name in names:
-            if not any(name in _called(row) for row in found):
+            meant = [row["document_id"] for row in found if name in _called(row)]
+            if not meant:
                 raise InputError(f"{name!r} is no document of the index. Run: assist index list")
+            if len(meant) > 1:
+                raise InputError(
+                    f"{name!r} is {len(meant)} documents. Say which: {', '.join(meant)}"
+                )
         return found
+
+    def document(self, document_id: str) -> "Sequence[Entry]":
+        """Return the chunks of a document in their order; none if it may not be found."""
+        return self.index.document(document_id)
 
     def rebuild(self, on_progress: Progress | None = None) -> int:
         """Embed everything again with the embedding that is configured, and count the chunks."""

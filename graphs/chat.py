@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 
 from graphs.calls import call_config, clean, served_by, was_cut
 from graphs.citations import cited_numbers, drop_citations
@@ -37,11 +37,16 @@ async def answer(state: State, context: Context, *, services: Services) -> State
     config = call_config(
         choice, prompt, "chat_answer", prompt_type="chat", left_out=fitted.left_out
     )
-    announce(fitted.sources)
+    given = [
+        *_asked(state["messages"]),
+        format_assignment(assignment),
+        format_sources(fitted.sources),
+    ]
+    announce(fitted.sources, given)
     reply = await choice.ask(fitted.messages, config)
     known = {source["number"] for source in fitted.sources}
     text = drop_citations(clean(reply.text), known=known)
-    refuse_leaks(prompt.instructions, text)
+    refuse_leaks(prompt.instructions, text, given)
     cited = cited_numbers(text)
     return {
         "messages": [AIMessage(text, id=reply.message.id)],
@@ -50,6 +55,10 @@ async def answer(state: State, context: Context, *, services: Services) -> State
         "model_asked": choice.name,
         "model_served": served_by(reply.message, choice),
     }
+
+
+def _asked(messages: Sequence[AnyMessage]) -> list[str]:
+    return [message.text for message in messages if isinstance(message, HumanMessage)]
 
 
 def _cut_off(reply: AIMessage) -> list[str]:

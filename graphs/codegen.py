@@ -14,17 +14,26 @@ from retrieval import Source
 async def write_code(state: State, context: Context, *, services: Services) -> StateUpdate:
     """Write a draft of the files, or write it again with what the check found."""
     prompt = services.prompts.get("codegen")
+    assignment, request = format_assignment(context.assignment), state["request"]
 
     def compose(sources: Sequence[Source]) -> RenderedPrompt:
         return prompt.render(
             context.run_id,
-            assignment=format_assignment(context.assignment),
+            assignment=assignment,
             documents=format_sources(sources),
-            request=state["request"],
+            request=request,
         )
 
     return await write_draft(
-        Order(CodeDraft, prompt, "codegen", "code_generation", "code_repair", nonce=context.run_id),
+        Order(
+            CodeDraft,
+            prompt,
+            "codegen",
+            "code_generation",
+            "code_repair",
+            given=[assignment, request],
+            nonce=context.run_id,
+        ),
         state,
         choice=services.choose_model("codegen", asked=context.model),
         compose=compose,

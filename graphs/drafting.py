@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from graphs.calls import TaskType, call_config, clean, served_by, was_cut
 from graphs.context import ChosenModel, Reply, Services
 from graphs.errors import RequestTooLongError
-from graphs.grounding import announce
+from graphs.grounding import announce, format_sources
 from graphs.leaks import refuse_leaks
 from graphs.state import PromptType, State, StateUpdate
 from graphs.window import fit
@@ -33,6 +33,8 @@ class Order(Generic[Schema]):
     prompt_type: PromptType
     first: TaskType
     repair: TaskType
+    given: Sequence[str]
+    """The texts of the request and of the assignment."""
     nonce: str = ""
     """What makes the marks of its prompts unforeseeable."""
 
@@ -64,9 +66,10 @@ async def write_draft(
         prompt_type=order.prompt_type,
         left_out=fitted.left_out,
     )
-    announce(fitted.sources)
+    given = [*order.given, format_sources(fitted.sources)]
+    announce(fitted.sources, given)
     draft, reply = await ask_for(order.schema, choice, fitted.messages, config)
-    refuse_leaks(order.prompt.instructions, [reply.text, reply.value])
+    refuse_leaks(order.prompt.instructions, [reply.text, reply.value], given)
     return {
         "draft": draft.model_dump() if draft else None,
         "draft_text": clean(reply.text),

@@ -13,9 +13,14 @@ NO_ASSIGNMENT = "No assignment is known."
 _ENTRY_HEADING = re.compile(r"^### \[", re.M)
 
 
-def announce(sources: Sequence[Source]) -> None:
-    """Tell whoever streams the run which sources a model is about to be given."""
-    get_stream_writer()({"sources": list(sources)})
+def announce(sources: Sequence[Source], given: Sequence[str]) -> None:
+    """Tell whoever streams the run what a model is about to be given.
+
+    Args:
+        sources: The sources.
+        given: The texts of the request, of what it is about, and of the sources.
+    """
+    get_stream_writer()({"sources": list(sources), "given": list(given)})
 
 
 def format_sources(sources: Sequence[Source]) -> str:

@@ -38,7 +38,13 @@ async def plan(state: State, context: Context, *, services: Services) -> StateUp
 
     return await write_draft(
         Order(
-            PlanDraft, prompt, "planning", "plan_generation", "plan_repair", nonce=context.run_id
+            PlanDraft,
+            prompt,
+            "planning",
+            "plan_generation",
+            "plan_repair",
+            given=[title, brief],
+            nonce=context.run_id,
         ),
         state,
         choice=services.choose_model("planning", asked=context.model),

@@ -6,15 +6,17 @@ It knows chunks, embeddings and the store; it knows nothing of graphs, prompts o
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING
+from time import monotonic
+from typing import TYPE_CHECKING, NamedTuple
 
 from retrieval.embedding.local import WordVectors
-from retrieval.errors import IndexMissingError
+from retrieval.errors import IndexMissingError, RetrievalError
 from retrieval.reading.chunks import LONGEST
 from retrieval.search.profiles import LOCAL
 
@@ -42,6 +44,15 @@ _SEARCHED: Mapping[Attach, tuple[Section, ...]] = {
 }
 
 
+class Withheld(NamedTuple):
+    """A document that is suspicious."""
+
+    document_id: str
+    name: str
+    flags: str
+    """What is suspicious in it, joined by commas."""
+
+
 @dataclass(frozen=True, slots=True)
 class AddReport:
     """What `add` did, in documents."""
@@ -51,8 +62,8 @@ class AddReport:
     unchanged: int
     chunks: int
     """How many chunks were embedded and written."""
-    withheld: Mapping[str, str]
-    """The documents that are not searched until they are released: name, and what is suspicious."""
+    withheld: Sequence[Withheld]
+    """Which of those added or changed are not searched until they are released."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +97,7 @@ class AssignmentIndex:
         self._profile = profile
         self._words = WordVectors()
         self._reading = Lock()
-        self._read: tuple[object, Snapshot] | None = None
+        self._read: _Read | None = None
 
     @classmethod
     def open(
@@ -155,15 +166,15 @@ class AssignmentIndex:
         from retrieval.storing.rows import batches
 
         counts: Counter[str] = Counter()
-        withheld: dict[str, str] = {}
+        withheld: list[Withheld] = []
         with writing(self._store):
             for batch in batches(documents):
-                counts.update(self._add_batch(batch))
-                firsts = [entries[0].row for entries in batch.values()]
-                withheld.update((row["name"], row["flags"]) for row in firsts if row["flags"])
+                counts.update(self._add_batch(batch, withheld))
         return AddReport(**{name: counts[name] for name in _COUNTED}, withheld=withheld)
 
-    def _add_batch(self, batch: Mapping[str, list[Entry]]) -> dict[str, int]:
+    def _add_batch(
+        self, batch: Mapping[str, list[Entry]], withheld: list[Withheld]
+    ) -> dict[str, int]:
         from retrieval.storing.rows import digests_of, write
 
         stored = self._store.run(partial(digests_of, document_ids=list(batch)))
@@ -176,6 +187,12 @@ class AssignmentIndex:
         entries = [entry for document_id in new + changed for entry in batch[document_id]]
         if entries:
             write(self._store, entries, self._embeddings, replaced=changed)
+        written = [batch[document_id][0].row for document_id in new + changed]
+        withheld += [
+            Withheld(row["document_id"], row["name"], row["flags"])
+            for row in written
+            if row["flags"]
+        ]
         return {
             "added": len(new),
             "changed": len(changed),
@@ -238,15 +255,17 @@ class AssignmentIndex:
         from retrieval.search.snapshot import Scope
 
         snapshot = self._snapshot()
-        if not snapshot.entries:
+        if not snapshot.held:
             raise IndexMissingError("Nothing is indexed yet. Run: assist index add PATH")
         head = query[:_QUERY_HEAD].encode("utf-8", "replace").decode()
         if limit < 1 or not head.strip():
             return []
         vector = self._embeddings.embed_query(head)
-        if not any(vector):
+        if not snapshot.entries or not any(vector):
             return []
-        ranked = snapshot.rank(head, vector, Scope(course, language, kind, _SEARCHED[attach]))
+        _check(vector, snapshot.ranker.dimensions)
+        scope = Scope(course, language.lower(), kind.lower(), _SEARCHED[attach])
+        ranked = snapshot.rank(head, vector, scope)
         most = 1 if attach else per_document
         return sources(choose(ranked, snapshot, limit=limit, per_document=most), snapshot, attach)
 
@@ -278,26 +297,65 @@ class AssignmentIndex:
 
     def close(self) -> None:
         """Let go of what is held; the next use reads it again."""
-        self._read = None
+        with self._reading:
+            self._read = None
         self._store.close()
 
     def _entries(self) -> Sequence[Entry]:
         from retrieval.storing.rows import snapshot
 
+        read = self._read
+        if read is not None and read.stamp == self._store.stamp():
+            return read.snapshot.held
         return snapshot(self._store).entries
 
     def _snapshot(self) -> Snapshot:
-        """Return what is stored now, read again where any process has written since."""
+        """Return what is stored now, read again where any process has written since.
+
+        Whoever waits while another thread reads takes what that one has read, if it began
+        later: so a stream of writes makes a search wait for two readings at most.
+        """
+        asked = monotonic()
+        read = self._read
+        if read is not None and read.stamp == self._store.stamp():
+            return read.snapshot
+        with self._reading:
+            read = self._read
+            if read is None or read.began < asked:
+                read = self._read_again(read)
+                self._read = read
+            return read.snapshot
+
+    def _read_again(self, before: _Read | None) -> _Read:
         from retrieval.search.snapshot import Snapshot
         from retrieval.storing.rows import snapshot
+        from retrieval.storing.store import give_back
 
-        with self._reading:
-            if self._read is None or self._read[0] != self._store.stamp():
-                stamp, entries, vectors = snapshot(self._store)
-                before = self._read[1] if self._read else None
-                fresh = Snapshot(entries, vectors, self._words, self._profile, before=before)
-                self._read = stamp, fresh
-            return self._read[1]
+        began = monotonic()
+        stamp, entries, vectors = snapshot(self._store)
+        known = before.snapshot if before else None
+        fresh = Snapshot(entries, vectors, self._words, self._profile, before=known)
+        give_back()
+        return _Read(stamp, began, fresh)
+
+
+class _Read(NamedTuple):
+    """What was read of the store."""
+
+    stamp: object
+    began: float
+    """When the reading began, in seconds of the monotonic clock."""
+    snapshot: Snapshot
+
+
+def _check(vector: Sequence[float], dimensions: int) -> None:
+    """Refuse a vector that cannot be compared with the stored ones."""
+    if len(vector) != dimensions or not all(map(math.isfinite, vector)):
+        raise RetrievalError(
+            f"The embedding answered a question with {len(vector)} numbers, and the index holds "
+            f"vectors of {dimensions} finite ones. Check the embedding's server, or run: "
+            "assist index rebuild"
+        )
 
 
 def _counted(values: Iterable[str]) -> dict[str, int]:

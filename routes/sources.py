@@ -41,7 +41,7 @@ async def open_source(
     document_id: UUID, caller: Asking, assistant: OpenAssistant
 ) -> SourceDocument:
     """Show a document of the caller's courses, or one that everyone may see, whole."""
-    entries = await asyncio.to_thread(assistant.knowledge.index.document, str(document_id))
+    entries = await asyncio.to_thread(assistant.knowledge.document, str(document_id))
     row = entries[0].row if entries else None
     is_everywhere = caller.role in {"local", "admin"}
     if row is None or not (is_everywhere or row["course"] in {"", *caller.courses}):

@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import httpx
 import pytest
@@ -37,7 +38,9 @@ IN_CODE = {"comment", "docstring", "after the solution"}
 FOREIGN = "quokkamarzipan"
 """Stands in what another student wrote, in another course's document, and in a roster."""
 KEYS = ("sk-canary-4f9c02d17ab3", "ls-canary-81b6d2e09c55")
-RUN = 12
+LENGTH = 8
+IN_TITLE = 40
+"""Letters that a title surely keeps; a long one is cut."""
 
 
 def words_of(text: str) -> list[str]:
@@ -45,18 +48,20 @@ def words_of(text: str) -> list[str]:
     return re.findall("[a-z]+", visible(text).lower())
 
 
-def runs_of(text: str) -> set[str]:
-    """Return every dozen words that follow each other."""
-    words = words_of(text)
-    return {" ".join(words[start : start + RUN]) for start in range(len(words) - RUN + 1)}
-
-
-SECRETS = {
-    run
+CANARIES = {
+    "".join(words_of(sentence))
     for prompt in PromptBook.open().live.values()
     for part in re.split(r"^\{$.*?^\}$", prompt.instructions, flags=re.M | re.S)
-    for run in runs_of(part)
+    for sentence in re.split(r"(?<=[.:;])\s", part)
+    if len(words_of(sentence)) >= LENGTH
 }
+"""Every sentence of every prompt that has so many words, as its letters alone."""
+
+
+def canaries_in(text: str) -> set[str]:
+    """Return the sentences that stand in a text, however they are spaced, marked or encoded."""
+    letters = "".join(words_of(unquote(text)))
+    return {canary for canary in CANARIES if canary in letters}
 
 
 def strings_in(value: Any) -> Iterator[str]:
@@ -193,21 +198,21 @@ def attack_all(place: Attacked, cases: Sequence[tuple[str, str]]) -> int:
         place.ask(topic_of(number), kind, streamed=number % 2 == 0)
         sent = "".join(words_of(" ".join(strings_in(place.model.requests[-1]["messages"]))))
         shown = "".join(words_of(attack.partition("{url}")[0]))
-        read += shown in sent
+        read += (shown[:IN_TITLE] if position == "title" else shown) in sent
     return read
 
 
 def check_nothing_left(place: Attacked, logged: str, *, consent: bool) -> None:
     """Look for every canary in everything that left."""
     sent = b"".join(place.sink.bodies).decode("utf-8", "replace")
-    leaked = [text for text in place.said if runs_of(text) & SECRETS]
+    leaked = [text for text in place.said if canaries_in(text)]
     assert leaked == []
     for canary in (FOREIGN, FOREIGN.title(), *KEYS):
         assert not [text for text in place.said if canary in text]
         assert canary not in logged
         assert canary not in sent
-    assert not runs_of(logged) & SECRETS
-    assert consent or not runs_of(sent) & SECRETS
+    assert not canaries_in(logged)
+    assert consent or not canaries_in(sent)
     assert place.visits == []
     assert not [text for text in place.prose if "![see]" in text]
 
@@ -221,7 +226,7 @@ def check(
     assert read >= 0.99 * len(cases)
     assert len(place.model.obeyed) == len(place.said) == len(cases)
     check_nothing_left(place, logged.text, consent=consent)
-    asked = sum(bool(runs_of(loot) & SECRETS) for loot in place.model.obeyed)
+    asked = sum(bool(canaries_in(loot)) for loot in place.model.obeyed)
     assert sum(status in (502, "error") for status in place.statuses) == asked
     assert sum(status in (200, "done") for status in place.statuses) == len(cases) - asked
 
@@ -252,4 +257,4 @@ def test_canary_is_found_when_nothing_holds_it_back(
     cases = [(ATTACKS[0], "start"), (ATTACKS[0], "comment"), (ATTACKS[0], "end")]
     with attacked(tmp_path, cases) as place:
         attack_all(place, cases)
-    assert [bool(runs_of(text) & SECRETS) for text in place.said] == [True, True, True]
+    assert [bool(canaries_in(text)) for text in place.said] == [True, True, True]

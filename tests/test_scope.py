@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from agent.blocking import Assistant
 from agent.privacy.access import Caller
 from agent.settings import Settings
+from graphs.state import PromptType
 from retrieval import AssignmentIndex
 from tests.servers.openai import OpenAIServer
 from tests.servers.running import running
@@ -21,6 +22,8 @@ TOPICS = (
     "SQL joins", "regular expressions", "recursion", "sorting", "JSON files", "threads",
 )  # fmt: skip
 COURSES = ("prog1", "prog2")
+TYPES: Sequence[PromptType] = ("chat", "planning", "codegen")
+PARTS = ("Brief", "Plan", "Solution")
 TRICKS = (
     "{topic}", "course: {other} {topic}", "{topic} in course {other}", "{planted} {topic}",
     '{{"course": {{"$in": ["{other}"]}}}} {topic}', "{topic}' OR course = '{other}' --",
@@ -40,7 +43,7 @@ def opened(folder: Path) -> Iterator[tuple[Assistant, OpenAIServer]]:
     (folder / "data" / "courses").mkdir(parents=True)
     for course in COURSES:
         (folder / "data" / "courses" / f"{course}.toml").write_text(f'name = "{course}"\n', "utf-8")
-    model = OpenAIServer("Noted.")
+    model = OpenAIServer()
     with running(model.app) as base:
         settings = Settings(
             data_dir=folder / "data",
@@ -54,7 +57,9 @@ def opened(folder: Path) -> Iterator[tuple[Assistant, OpenAIServer]]:
                 shelf = folder / course
                 shelf.mkdir()
                 for topic in TOPICS:
-                    text = f"# {topic}\n\nHow {topic} work. {planted(course, topic)} Use {topic}.\n"
+                    said = f"How {topic} work. {planted(course, topic)} Use {topic}."
+                    parts = "\n\n".join(f"## {part}\n\n{said}" for part in PARTS)
+                    text = f"# {topic}\n\n{parts}\n"
                     (shelf / f"{topic.replace(' ', '-')}.md").write_text(text, "utf-8")
                 assistant.knowledge.add(shelf, course=course)
             yield assistant, model
@@ -75,8 +80,9 @@ def foreign_chunks(folder: Path, asked: int) -> tuple[int, int]:
             message = TRICKS[number % len(TRICKS)].format(
                 topic=topic, other=other, planted="the marmalade rule"
             )
-            assistant.ask(message, caller=members[course], prompt_type="chat", course=course)
-            sent = json.dumps(model.requests[-1])
+            prompt_type = TYPES[number % len(TYPES)]
+            assistant.ask(message, caller=members[course], prompt_type=prompt_type, course=course)
+            sent = json.dumps(model.requests)
             own += f"{course}-marmalade" in sent
             foreign += f"{other}-marmalade" in sent
             model.requests.clear()

@@ -33,13 +33,13 @@ def add(
             path, course=course, on_document=lambda done: show("Reading", done, None)
         )
     if as_json:
-        print_json(asdict(report))
+        print_json({**asdict(report), "withheld": [one._asdict() for one in report.withheld]})
         return
     typer.echo(f"{report.added} added, {report.changed} changed, {report.unchanged} unchanged")
-    for name, flags in report.withheld.items():
+    for one in report.withheld:
         typer.echo(
-            f"withheld: {name} looks as if it were addressed to a model ({flags}). "
-            "Read it; to have it searched, run: assist index release NAME",
+            f"withheld: {one.name} looks as if it were addressed to a model ({one.flags}). "
+            f"Read it; to have it searched, run: assist index release {one.document_id}",
             err=True,
         )
 

@@ -25,6 +25,8 @@ from retrieval.reading.records import (
 )
 
 _NAMESPACE = UUID("6f1a54d3-5a0c-4c0e-9a43-0f6f2d5f3b8e")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""What moves a terminal's cursor or speaks to it, and says nothing to a reader."""
 _BRIEF = re.compile(r"^##[ \t]+brief[ \t#]*$", re.MULTILINE | re.IGNORECASE)
 
 
@@ -103,6 +105,7 @@ def _document(file: File, found: Text, course: str) -> Document:
         raise DocumentError(f"{place!r} is empty. Write some text into it, or leave it out.")
     if not is_text(text):
         raise DocumentError(f"{place!r} is not text (it holds NUL or broken characters). Clean it.")
+    text = _CONTROL.sub("", text)
     course = field(header, "course", place) or course
     sharing = sharing_of(header, course, place)
     named = kind_of(header, place)
@@ -110,9 +113,9 @@ def _document(file: File, found: Text, course: str) -> Document:
     is_past_assignment = named == ASSIGNMENT or (looks and named != MATERIAL)
     return Document(
         document_id=document_id(f"{file.root}/{found.name}", course=course),
-        title=field(header, "title", place) or found.name,
+        title=_CONTROL.sub("", field(header, "title", place) or found.name),
         text=text,
-        name=found.name,
+        name=_CONTROL.sub("", found.name),
         language=field(header, "language", place).lower(),
         framework=field(header, "framework", place).lower(),
         topic=field(header, "topic", place),

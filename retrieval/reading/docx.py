@@ -27,8 +27,15 @@ _TEXT_LIMIT = 1_000_000
 _DEEPEST = 6
 _BASES = 10
 _HEADING = re.compile(r"heading ([1-9])")
-_CODE = re.compile(r"code|source|listing|preformatted|plain text|macro")
-_CODE_FONT = re.compile(r"courier|consolas|mono|menlo|monaco|lucida console|source code")
+# Styles and fonts are named in words, some of them written as one: "CodeBlock", "SFMono".
+_CODE = re.compile(
+    r"(?<![a-z])(?:(?:source ?)?code(?: ?blocks?)?|source ?text|listings?|preformatted"
+    r"|plain ?text|macro)(?![a-z])"
+)
+_CODE_FONT = re.compile(
+    r"courier|consolas|mono(?:spaced?)?(?![a-z])|menlo|monaco|lucida console|source ?code"
+)
+_XML = (".xml", ".rels")
 _FENCE = re.compile(r"`{3,}")
 _TEXT = {qn("w:t"), qn("m:t")}
 _SIGNS = {qn("w:tab"): "\t", qn("w:br"): "\n", qn("w:cr"): "\n", qn("w:noBreakHyphen"): "-"}
@@ -65,8 +72,10 @@ def read(data: bytes, place: str) -> Extract:
     """
     with ZipFile(io.BytesIO(data)) as package:
         check_sizes(package.infolist(), place)
+        # A picture as SVG may have a DOCTYPE; the parser resolves no entity of a part named so.
+        members = [m for m in package.infolist() if m.filename.lower().endswith(_XML)]
         # An encoding of two bytes a character has a NUL beside each letter.
-        if any(b"<!DOCTYPE" in package.read(m).replace(b"\0", b"") for m in package.infolist()):
+        if any(b"<!DOCTYPE" in package.read(m).replace(b"\0", b"") for m in members):
             raise DocumentError(
                 f"{place!r} has XML with a DOCTYPE, which no word processor writes. "
                 "Open it and save it as a new one."

@@ -85,14 +85,22 @@ def files_in(folder: Path) -> Iterator[File]:
     """Yield the files of a folder that may be documents, in sorted order.
 
     Raises:
-        DocumentError: there is none.
+        DocumentError: there is none, or two have the same name in different spellings.
     """
     found = [path for path in sorted(folder.rglob("*")) if _is_found(path, folder)]
     if not found:
         raise nothing_in(folder)
     root = folder.resolve().name
+    files: dict[str, File] = {}
     for path in found:
-        yield _file(path, path.relative_to(folder).as_posix(), root)
+        file = _file(path, path.relative_to(folder).as_posix(), root)
+        if file.name in files:
+            raise DocumentError(
+                f"{str(folder)!r} holds {file.name!r} twice, spelled in two ways. "
+                "Rename or remove one of the files."
+            )
+        files[file.name] = file
+    yield from files.values()
 
 
 def is_wanted(name: PurePosixPath) -> bool:
@@ -118,8 +126,8 @@ def unreadable(place: str, reason: str | None) -> DocumentError:
 
 
 def shown(name: str) -> str:
-    """Spell a file name the same on every file system."""
-    return normalize("NFC", name.encode("utf-8", "replace").decode())
+    """Spell a file name the same on every file system; bytes that are no text are spelled out."""
+    return normalize("NFC", name.encode("utf-8", "backslashreplace").decode())
 
 
 def _is_found(path: Path, folder: Path) -> bool:

@@ -52,18 +52,26 @@ def _read_plain(file: File) -> Iterator[Text]:
 
 
 def _read_markdown(file: File) -> Iterator[Text]:
-    text = _decode(file.read(_TEXT_LIMIT), file.place)
-    try:
-        # The handler is given: by itself the library takes a text that begins with "{" for JSON.
-        header, body = frontmatter.parse(text, handler=YAMLHandler())
-    except (YAMLError, ValueError, RecursionError) as error:
-        reason = str(error).partition("\n")[0]
-        raise DocumentError(
-            f"{file.place!r} has a malformed YAML header ({reason}). Fix it."
-        ) from error
+    header, body = _parted(_decode(file.read(_TEXT_LIMIT), file.place), file.place)
     fields = _lowered(header)
     title = fields.get("title") or heading_of(body) or file.stem
     yield _whole(file, {**fields, "title": title}, body, is_past_assignment=bool(header))
+
+
+def _parted(text: str, place: str) -> tuple[Mapping[str, object], str]:
+    """Part a text from the header it begins with, if it begins with one."""
+    handler = YAMLHandler()
+    # Given a handler, the library takes what stands between any two rules for a header;
+    # without one, it takes a text that begins with "{" for JSON.
+    if not handler.detect(text.lstrip()):
+        return {}, text
+    try:
+        header, body = frontmatter.parse(text, handler=handler)
+    except (YAMLError, ValueError, RecursionError) as error:
+        reason = str(error).partition("\n")[0]
+        raise DocumentError(f"{place!r} has a malformed YAML header ({reason}). Fix it.") from error
+    # Between two rules that are no header stand words, which belong to the text.
+    return (header, body) if header else ({}, text)
 
 
 def _read_extract(file: File) -> Iterator[Text]:
@@ -137,7 +145,9 @@ def _read_lines(file: File) -> Iterator[Text]:
 def _read_row(fields: Mapping[str, object], name: str, place: str) -> Text:
     """Read a text, or a past assignment of which each part is a field."""
     text = fields.get("text")
-    parts = parts_of(fields, place) if text is None else {}
+    # A table of both kinds has the column in every row, empty where there are parts.
+    is_blank = text is None or (isinstance(text, str) and not text.strip())
+    parts = parts_of(fields, place) if is_blank else {}
     if parts:
         opening, text = next(iter(parts.values())), compose(parts)
     elif isinstance(text, str):

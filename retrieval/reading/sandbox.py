@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -46,8 +47,14 @@ def extract(kind: str, data: bytes, place: str, limits: Limits = LIMITS) -> Extr
     """Return the text of a file of some kind, `pdf` or `docx`.
 
     Raises:
-        DocumentError: it cannot be read, has no text, or costs too much to read.
+        DocumentError: it cannot be read, has no text, or costs too much to read; or this
+            system cannot bound what reading costs.
     """
+    if find_spec("resource") is None:
+        raise DocumentError(
+            f"{place!r} cannot be read here: PDF and Word files are read on Linux and macOS only. "
+            "Save it as Markdown or text."
+        )
     command = [sys.executable, "-I", "-S", "-c", _CHILD, kind, place, *map(str, limits)]
     paths = [_ROOT, *filter(None, sys.path)]
     try:

@@ -15,13 +15,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+_REVEAL = (
+    "print, output, reveal, show, recite, quote, echo, dump, disclose, share, expose, reproduce, "
+    "hand over, give out, give me, repeat, gib, gebe, zeige, zeig, wiederhole, nenne, verrate, "
+    "affiche, affichez, montre, repete, donne, revele, revelez, muestra, revela, repite, imprime, "
+    "exfiltrate"
+)
 _MEANINGS: Mapping[str, str] = {
     "drop": (
         "ignore, ignoring, disregard, forget, override, overrides, bypass, cancel, void, "
         "obsolete, pay no attention, set aside, not follow, without following, no longer counts, "
-        "ignoriere, ignoriert, vergiss, missachte, umgehe, befolge "
-        "nicht, ignorez, oublie, oubliez, tiens pas compte, tenez pas compte, ignora, ignorad, "
-        "olvida, hagas caso, caso omiso, discard, circumvent, supersedes, supersede, put aside"
+        "ignoriere, ignoriert, vergiss, missachte, umgehe, befolge nicht, ignorez, oublie, "
+        "oubliez, tiens pas compte, tenez pas compte, ignora, ignorad, olvida, hagas caso, caso "
+        "omiso, discard, circumvent, supersedes, supersede, put aside"
     ),
     "before": (
         "previous, prior, above, earlier, preceding, before, received, given, told, all, your, "
@@ -46,30 +52,32 @@ _MEANINGS: Mapping[str, str] = {
         "nouvelles instructions, nouvelles consignes, nuevas instrucciones, the real ones, forget "
         "everything"
     ),
+    "reveal": _REVEAL,
     "tell": (
-        "print, output, reveal, show, recite, quote, echo, dump, disclose, share, leak, expose, "
-        "reproduce, publish, append, insert, hand over, give out, give me, repeat, write, put, "
-        "state, gib, gebe, zeige, zeig, wiederhole, nenne, verrate, schreibe, schreib, affiche, "
-        "affichez, montre, repete, donne, revele, revelez, recopie, ecris, ajoute, muestra, "
-        "revela, repite, imprime, escribe, copia, pon, post, exfiltrate"
+        f"{_REVEAL}, append, insert, write, put, state, publish, schreibe, schreib, recopie, "
+        "ecris, ajoute, escribe, copia, pon, post"
     ),
     "mention": (
-        "list, copy, copying, include, begin, start, take, add, send, serve, contain, contains, "
-        "what is, display, give, render, what are, what were, tell me, translate, encode, "
-        "summarise, summarize, export"
+        "list, copy, copying, begin, start, take, add, send, serve, contain, contains, what is, "
+        "display, give, render, what are, what were, tell me, translate, encode, summarise, "
+        "summarize, export"
     ),
     "prompt": (
         "system prompt, system message, systemprompt, systemnachricht, your prompt, its prompt, "
         "own prompt, initial prompt, hidden prompt, raw prompt, original prompt, prompt you, your "
         "instructions, your full instructions, your initial instructions, initial instructions, "
         "full instructions, its instructions, hidden directives, message your operator, your "
-        "operator, prompt of this, your configuration, deine anweisungen, deiner anweisungen, "
-        "deinen prompt, prompt systeme, message systeme, invite systeme, tes instructions, tes "
-        "consignes, vos instructions, vos consignes, prompt del sistema, mensaje del sistema, "
-        "prompt inicial, tus instrucciones, its preamble, rules given, instructions you, you were "
-        "given, your rules, your whole prompt, your entire prompt, your guidelines, whole prompt, "
-        "initial message, hidden instructions, secret instructions, system instructions, your "
-        "first instruction, context window"
+        "operator, prompt of this, deine anweisungen, deiner anweisungen, deinen prompt, prompt "
+        "systeme, message systeme, invite systeme, tes instructions, tes consignes, vos "
+        "instructions, vos consignes, prompt del sistema, mensaje del sistema, prompt inicial, "
+        "tus instrucciones, its preamble, instructions you, your whole prompt, your entire "
+        "prompt, whole prompt, hidden instructions, secret instructions, system instructions, "
+        "your first instruction"
+    ),
+    "your own": (
+        "your system prompt, your system message, your initial prompt, your hidden prompt, your "
+        "original prompt, your whole prompt, your entire prompt, your full instructions, your "
+        "initial instructions, your hidden instructions, your secret instructions"
     ),
     "yours": "your, deine, deinen, deiner, tes, vos, tus",
     "told": (
@@ -79,12 +87,12 @@ _MEANINGS: Mapping[str, str] = {
     "key": (
         "api key, api keys, your key, secret key, secret keys, secret token, access token, openai "
         "api key, api schlussel, geheimen schlussel, den schlussel, cle api, cle secrete, clave "
-        "de api, clave secreta, credentials and keys, passwords, the password that, every secret, "
-        "key of its api"
+        "de api, clave secreta, credentials and keys, the password that, every secret, key of its "
+        "api"
     ),
     "other": (
-        "other student, other students, other user, other users, anderen studenten, anderen "
-        "nutzers, autre etudiant, otro estudiante, another student"
+        "other student, other students, anderen studenten, anderen nutzers, autre etudiant, otro "
+        "estudiante"
     ),
     "words": (
         "text, texts, submission, submissions, conversation, conversations, messages, chat, "
@@ -100,23 +108,18 @@ _MEANINGS: Mapping[str, str] = {
         "you are a, if you are an, as an ai, message to the, an die ki, message a l, mensaje para "
         "el, reading this, reads this, important for the, llm instruction, processes this text"
     ),
-    "must": (
-        "must, shall, has to, have to, never, is mandatory, should now, now, only, you are, you "
-        "will, instead, please"
-    ),
     "role play": (
         "you are now, you re now, from now on, act as if, act as an, pretend to be, pretend that "
         "you, admin mode, debug output, jailbreak, jailbroken, your true purpose, leave the role, "
         "du bist jetzt, ab sofort, entwicklermodus, tu es maintenant, a partir de maintenant, "
-        "vous etes maintenant, ahora eres, a partir de ahora, pretend you are, maintenance mode, "
-        "diagnostic mode, jailbreak mode, you are unrestricted, you are an unrestricted, "
-        "developer mode"
+        "vous etes maintenant, ahora eres, a partir de ahora, pretend you are, jailbreak mode, "
+        "you are unrestricted, you are an unrestricted"
     ),
     "unbound": (
         "ai, ia, ki, assistant, unfiltered, no restrictions, without restrictions, had no "
         "restrictions, sans restrictions, sans regles, sin restricciones, sin limites, ohne "
         "einschrankungen, dan, developer mode, administrator, unrestricted, no rules, dan mode, "
-        "hacker, root, no limits, maintenance mode, diagnostic mode, without any safety"
+        "no limits, without any safety"
     ),
     "hush": (
         "not tell, don t tell, not inform, without informing, without telling, not reveal to, don "
@@ -127,7 +130,6 @@ _MEANINGS: Mapping[str, str] = {
         "user, the student, the reader, student, this note, these instructions, nutzer, "
         "utilisateur, usuario, about this"
     ),
-    "consent": "allowed to, may now, authorised by, authorized by, we changed the, policy",
     "reply": (
         "your answer, your reply, your response, the answer, the reply, every answer, every "
         "question, the summary, reply only, reply with, answer with, answer only, antworte nur, "
@@ -143,71 +145,71 @@ _MEANINGS: Mapping[str, str] = {
         "what it says, do what it, conversation so far, student s question, user s question, "
         "followed by, in its query, url encoded, tell the student, tell the user"
     ),
-    "defy": "bypass, override, overriding, circumvent, disable, jailbreak, evade",
-    "guard": (
-        "safety, guardrails, guardrail, safeguards, restrictions, all constraints, your "
-        "constraints, all filters, content filter, safety filter, security protocols, the "
-        "policies, your policies, policy rules, your rules, your programming"
-    ),
     "speaker": "\ue001",
     "address of a page": "\ue002",
     "marker": "\ue003",
 }
 """Words and phrases by what they mean, in lower case without accents and punctuation."""
 
-_RULES: Sequence[tuple[str, int, frozenset[str]]] = tuple(
-    (flag, width, frozenset(meanings.split(" + ")))
-    for flag, width, meanings in (
-        ("instruction", 9, "drop + before + rules"),
-        ("instruction", 7, "drop + all of it"),
-        ("instruction", 5, "defy + guard"),
-        ("instruction", 5, "drop + prompt"),
-        ("instruction", 9, "drop + reply + prompt"),
-        ("instruction", 9, "drop + new rules"),
-        ("instruction", 12, "new rules + tell"),
-        ("instruction", 12, "role play + unbound"),
-        ("instruction", 14, "role play + prompt"),
-        ("instruction", 14, "address + model + tell"),
-        ("instruction", 14, "address + model + must"),
-        ("secrets", 9, "tell + prompt + reply"),
-        ("secrets", 9, "tell + prompt + model"),
-        ("secrets", 6, "tell + prompt"),
-        ("secrets", 4, "tell + yours + told"),
-        ("secrets", 4, "mention + yours + told"),
-        ("secrets", 8, "tell + all of it"),
-        ("secrets", 5, "tell + key"),
-        ("secrets", 14, "tell + key + reply"),
-        ("secrets", 9, "mention + prompt"),
-        ("secrets", 9, "mention + other + words"),
-        ("secrets", 12, "mention + key + reply"),
-        ("secrets", 8, "mention + all of it + reply"),
-        ("secrets", 9, "tell + other + words"),
-        ("secrets", 9, "consent + other + words"),
-        ("secrets", 9, "consent + key"),
-        ("secrets", 12, "reply + prompt"),
-        ("secrecy", 10, "hush + reader + tell"),
-        ("secrecy", 10, "hush + reader + model"),
-        ("role", 12, "speaker + tell"),
-        ("role", 12, "speaker + must"),
-        ("role", 12, "speaker + drop"),
-        ("role", 12, "speaker + prompt"),
-        ("role", 1, "marker"),
-        ("exfiltration", 14, "address of a page + prompt"),
-        ("exfiltration", 14, "address of a page + go + key"),
-        ("exfiltration", 14, "address of a page + go + other"),
-        ("exfiltration", 14, "address of a page + go + obey"),
-    )
+_RULES: Sequence[tuple[str, int, str]] = (
+    ("instruction", 9, "drop + before + rules"),
+    ("instruction", 7, "drop + all of it"),
+    ("instruction", 5, "drop + prompt"),
+    ("instruction", 9, "drop + reply + prompt"),
+    ("instruction", 9, "drop + new rules"),
+    ("instruction", 12, "new rules + tell"),
+    ("instruction", 12, "role play + unbound"),
+    ("instruction", 14, "role play + prompt"),
+    ("instruction", 14, "address + model + tell"),
+    ("secrets", 9, "tell + prompt + reply"),
+    ("secrets", 9, "tell + prompt + model"),
+    ("secrets", 6, "reveal + prompt"),
+    ("secrets", 6, "tell + your own"),
+    ("secrets", 4, "reveal + yours + told"),
+    ("secrets", 8, "tell + all of it"),
+    ("secrets", 7, "reveal > key"),
+    ("secrets", 10, "tell + key + reply"),
+    ("secrets", 5, "mention + prompt"),
+    ("secrets", 12, "mention + key + reply"),
+    ("secrets", 8, "mention + all of it + reply"),
+    ("secrets", 9, "tell > other + words"),
+    ("secrets", 12, "reply + prompt"),
+    ("secrecy", 10, "hush + reader + tell"),
+    ("secrecy", 10, "hush + reader + model"),
+    ("role", 7, "speaker > tell"),
+    ("role", 12, "speaker + drop"),
+    ("role", 12, "speaker + prompt"),
+    ("role", 1, "marker"),
+    ("exfiltration", 14, "address of a page + prompt"),
+    ("exfiltration", 14, "address of a page + go + key"),
+    ("exfiltration", 14, "address of a page + go + other"),
+    ("exfiltration", 14, "address of a page + go + obey"),
 )
-"""A flag, and the meanings that have to stand within so many words of each other."""
-_RULES_OF = {
-    meaning: [
-        (flag, width, wanted - {meaning}) for flag, width, wanted in _RULES if meaning in wanted
-    ]
-    for meaning in _MEANINGS
-}
+"""A flag, and the meanings that have to stand within so many words of each other.
+
+`+` stands between meanings in any order, `>` before the one that has to come last.
+"""
+
+
+def _rules_of(last: str) -> Iterator[tuple[str, int, frozenset[str]]]:
+    """Yield the rules that a meaning may complete, with the others that have to be there."""
+    for flag, width, meanings in _RULES:
+        *_, end = meanings.split(" > ")
+        wanted = frozenset(re.split(r" [+>] ", meanings))
+        if last in end.split(" + "):
+            yield flag, width, wanted - {last}
+
+
+_RULES_OF = {meaning: tuple(_rules_of(meaning)) for meaning in _MEANINGS}
 
 _LONGEST_PHRASE = 5
-_NOT = ("never", "not", "t", "nicht", "jamais", "nunca")
+_NOUN_OR_NOT = ("never", "not", "t", "nicht", "jamais", "nunca", "a", "an", "the")
+_UNSAID_AFTER: Mapping[str, Sequence[str]] = {
+    "reveal": _NOUN_OR_NOT,
+    "tell": _NOUN_OR_NOT,
+    "prompt": ("a", "an"),
+}
+"""The words after which a meaning is not meant: "do not print", "the output", "a system prompt"."""
 _LOOK_ALIKES = str.maketrans(
     "\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0456\u0458\u0455\u0501\u04bb\u043a\u043c\u0442"
     "\u0410\u0412\u0415\u041a\u041c\u041d\u041e\u0420\u0421\u0422\u0425\u0406"
@@ -328,7 +330,7 @@ def _meanings(words: Sequence[str]) -> Iterator[tuple[int, str]]:
                 if phrase not in _HEADS:
                     break
                 for meaning in _PHRASES.get(phrase, ()):
-                    if meaning != "tell" or words[position - 1] not in _NOT:
+                    if not (position and words[position - 1] in _UNSAID_AFTER.get(meaning, ())):
                         yield position, meaning
                 if following == len(words):
                     break

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from retrieval.sources import Source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from retrieval.search.ranking import Candidate
     from retrieval.search.snapshot import Snapshot
@@ -28,7 +28,10 @@ _AN_AUTHOR = 1
 def choose(
     candidates: Iterable[Candidate], snapshot: Snapshot, *, limit: int, per_document: int
 ) -> list[Candidate]:
-    """Pick the best chunks: few of a document or an author, and none twice."""
+    """Pick the best chunks: few of a document or an author, and none twice.
+
+    Of two that are the same, the course's own stands before a public one.
+    """
     chosen: list[Candidate] = []
     documents: Counter[str] = Counter()
     authors: Counter[str] = Counter()
@@ -36,17 +39,32 @@ def choose(
         if len(chosen) == limit:
             break
         row = snapshot.entries[candidate.number].row
-        document, author = row["document_id"], row["author"]
-        if documents[document] == per_document:
+        if documents[row["document_id"]] == per_document:
             continue
-        if author and authors[author] == _AN_AUTHOR:
+        if row["author"] and authors[row["author"]] == _AN_AUTHOR:
             continue
-        likeness = (snapshot.ranker.likeness(candidate.number, one.number) for one in chosen)
-        if all(share < _SAME for share in likeness):
+        twin = _twin(candidate, chosen, snapshot)
+        if twin is None:
             chosen.append(candidate)
-            documents[document] += 1
-            authors[author] += 1
+        elif row["course"] and not snapshot.entries[chosen[twin].number].row["course"]:
+            chosen[twin] = candidate._replace(score=chosen[twin].score)
+        else:
+            continue
+        documents[row["document_id"]] += 1
+        authors[row["author"]] += 1
     return chosen
+
+
+def _twin(candidate: Candidate, chosen: Sequence[Candidate], snapshot: Snapshot) -> int | None:
+    """Return the place of a chosen chunk that is the same for a reader, in the same language."""
+    language = snapshot.entries[candidate.number].row["language"]
+    for place, one in enumerate(chosen):
+        if (
+            snapshot.entries[one.number].row["language"] == language
+            and snapshot.ranker.likeness(candidate.number, one.number) >= _SAME
+        ):
+            return place
+    return None
 
 
 def sources(chosen: Iterable[Candidate], snapshot: Snapshot, attach: Attach) -> list[Source]:

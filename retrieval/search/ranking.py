@@ -13,7 +13,7 @@ from retrieval.search.signals import Matching, Meaning, cosines, terms_of_query
 from retrieval.search.words import split_words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from retrieval.search.profiles import Profile
     from retrieval.search.signals import Bools, Floats, Terms, Vectors
@@ -42,7 +42,7 @@ class Candidate(NamedTuple):
     parts: dict[str, float]
     """What each signal adds to the score."""
     matched: list[str]
-    """The words of the query that it has, as the query spells them."""
+    """The words of the query that it has, as the query spells them; those that say most first."""
     closeness: float
     """For telling whether it fits at all: the mean of both cosines, or the vectors' where word
     vectors do not count, and a quarter of the share of the query's words that it has, by idf."""
@@ -71,7 +71,9 @@ class Ranker:
         self._meaning = Meaning([each.words for each in terms], words) if profile.meaning else None
 
     def rank(self, query: str, vector: Sequence[float], visible: Bools) -> Iterator[Candidate]:
-        """Return the visible chunks that fit, best first; what is hidden has no part in the scale.
+        """Return the visible chunks that fit, best first.
+
+        What is hidden has no part in the scale; it has one in the idf of terms, which is of all.
 
         Args:
             query: what is searched for.
@@ -89,7 +91,7 @@ class Ranker:
         total = np.sum(list(parts.values()), axis=0)
         total[closeness < _STILL_FITS * self._profile.minimum] = 0
         numbers = np.flatnonzero(visible)
-        own = set(split_words(query))
+        own = self._telling(asked, set(split_words(query)))
         for at in np.argsort(-total, kind="stable"):
             if total[at] <= 0:
                 return
@@ -97,9 +99,14 @@ class Ranker:
                 number=int(numbers[at]),
                 score=float(total[at]),
                 parts={name: float(part[at]) for name, part in parts.items()},
-                matched=_matched(asked, self._terms[numbers[at]], own),
+                matched=_matched(own, self._terms[numbers[at]]),
                 closeness=float(closeness[at]),
             )
+
+    @property
+    def dimensions(self) -> int:
+        """How many numbers a vector has."""
+        return int(self._vectors.shape[1])
 
     def likeness(self, one: int, other: int) -> float:
         """Return the share of runs of characters that two chunks have in common, 1 for all."""
@@ -115,6 +122,12 @@ class Ranker:
             "vector": nearness,
         }
 
+    def _telling(self, asked: Terms, own: set[str]) -> dict[str, str]:
+        """Return the stem of each word of the query itself, those that say most first."""
+        spelled = zip(asked.words, asked.stems, strict=True)
+        stems = {word: stem for word, stem in spelled if word in own}
+        return dict(sorted(stems.items(), key=lambda pair: -self._words.idf(pair[1])))
+
     def _weigh(self, nearness: Floats, is_code: Bools) -> dict[str, float]:
         """Return the weights of the signals, where these chunks have these cosines."""
         nearest = np.argsort(-nearness, kind="stable")[:_NEAREST]
@@ -123,11 +136,9 @@ class Ranker:
         return {**weights, "vector": 1 - sum(weights.values())}
 
 
-def _matched(asked: Terms, terms: Terms, own: set[str]) -> list[str]:
-    """Return the words of the query itself that a chunk has."""
+def _matched(own: Mapping[str, str], terms: Terms) -> list[str]:
     has = set(terms.stems)
-    spelled = zip(asked.words, asked.stems, strict=True)
-    return list(dict.fromkeys(word for word, stem in spelled if stem in has and word in own))
+    return [word for word, stem in own.items() if stem in has]
 
 
 def _scaled(signal: Floats) -> Floats:

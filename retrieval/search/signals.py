@@ -99,13 +99,14 @@ class Matching:
         shares = np.zeros(self._size, np.float32)
         total = 0.0
         for term in set(terms):
-            at = self._having(term)
-            worth = 1 + idf(
-                self._size, len(at)
-            )  # among few documents, idf alone is next to nothing
-            shares[at] += worth
+            worth = 1 + self.idf(term)  # among few documents, idf alone is next to nothing
+            shares[self._having(term)] += worth
             total += worth
         return shares / np.float32(total or 1)
+
+    def idf(self, term: str) -> float:
+        """Return how much a term says."""
+        return _idf(self._size, len(self._having(term)))
 
     def _having(self, term: str) -> NDArray[np.int32]:
         number = self._numbers.get(term)
@@ -125,8 +126,8 @@ class Meaning:
         self._vectors = vectors
         self._numbers = {word: number for number, word in enumerate(frequency)}
         size = len(counts)
-        self._idf = np.array([idf(size, times) for times in frequency.values()], np.float32)
-        self._unknown = np.float32(idf(size, 0))
+        self._idf = np.array([_idf(size, times) for times in frequency.values()], np.float32)
+        self._unknown = np.float32(_idf(size, 0))
         self._words = vectors(list(frequency), keep=True)
         self._rows = np.zeros((size, self._words.shape[1]), np.float32)
         for row, count in zip(self._rows, counts, strict=True):
@@ -159,6 +160,5 @@ def _damped(counts: Counter[str], words: Iterable[str]) -> Floats:
     return np.array([1 + math.log(counts[word]) for word in words], np.float32)
 
 
-def idf(documents: int, frequency: int) -> float:
-    """Return how much a term says that stands in some of the documents."""
+def _idf(documents: int, frequency: int) -> float:
     return math.log(1 + (documents - frequency + 0.5) / (frequency + 0.5))

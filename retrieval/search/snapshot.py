@@ -57,18 +57,22 @@ class Snapshot:
             before: an earlier snapshot; what it has of unchanged chunks is used again.
 
         """
+        self.held = entries
+        """All chunks."""
+        is_searched = np.array([is_open(entry.row) for entry in entries], np.bool_)
+        entries = [entry for entry in entries if is_open(entry.row)]
         self.entries = entries
+        """Those that are searched; what is withheld counts for nothing, not even for an idf."""
         known = before.terms if before else {}
         self.terms: dict[tuple[str, str], Terms] = {
             _key(entry): known.get(_key(entry)) or _terms(entry) for entry in entries
         }
         terms = [self.terms[_key(entry)] for entry in entries]
-        self.ranker = Ranker(terms, vectors, words, profile)
+        self.ranker = Ranker(terms, vectors[is_searched], words, profile)
         self._columns = {
             name: np.array([entry.row[name] for entry in entries], np.str_)
             for name in ("course", "language", "kind", "section")
         }
-        self._is_open = np.array([is_open(entry.row) for entry in entries], np.bool_)
         self._of_document: defaultdict[str, list[Entry]] = defaultdict(list)
         for entry in entries:
             self._of_document[entry.row["document_id"]].append(entry)
@@ -80,10 +84,7 @@ class Snapshot:
     def document(self, document_id: str) -> Sequence[Entry]:
         """Return the chunks of a document in their order; none if it may not be found."""
         entries = self._of_document.get(document_id, ())
-        return sorted(
-            (entry for entry in entries if is_open(entry.row)),
-            key=lambda entry: entry.row["position"],
-        )
+        return sorted(entries, key=lambda entry: entry.row["position"])
 
     def section(self, document_id: str, section: Section) -> str:
         """Return one section of a document, whole; empty if it has none."""
@@ -93,9 +94,7 @@ class Snapshot:
         return "".join(pieces).strip()
 
     def _visible(self, scope: Scope) -> Bools:
-        visible = self._is_open & (
-            (self._columns["course"] == "") | (self._columns["course"] == scope.course)
-        )
+        visible = (self._columns["course"] == "") | (self._columns["course"] == scope.course)
         for name, value in (("language", scope.language), ("kind", scope.kind)):
             if value:
                 visible &= self._columns[name] == value

@@ -21,7 +21,7 @@ _DEFINED = re.compile(
     re.M,
 )
 _CODE = re.compile(
-    r"^\s*(?:def |class |import |from \w+ import|#include|function |public |let |const |var |fn "
+    r"^[ \t]*(?:def |class |import |from \w+ import|#include|function |public |let |const |var |fn "
     r"|return )",
     re.M,
 )

@@ -138,8 +138,8 @@ def _entries(document: Document) -> list[Entry]:
     from retrieval.reading.suspicion import flags_of
 
     chunks = split_document(document)
-    said = (document.title, document.name, document.framework, document.topic, document.text)
-    flags = ",".join(flags_of("\n".join(said)))
+    header = (document.title, document.name, document.language, document.framework, document.topic)
+    flags = ",".join(flags_of("\n".join((*header, document.text))))
     content = json.dumps([asdict(document), [asdict(chunk) for chunk in chunks], flags])
     common = Row(
         document_id=document.document_id,
@@ -197,21 +197,32 @@ def put(
     *,
     replaced: Sequence[str] = (),
 ) -> None:
-    """Write chunks with their vectors, in place of all chunks of the replaced documents."""
+    """Write chunks with their vectors, in place of all chunks of the replaced documents.
+
+    The new ones are written first: no document is lost where that fails or is cut short.
+    """
 
     def work(collection: Collection) -> None:
-        if replaced:
-            collection.delete(where=where_in(document_id=replaced))
         for start in range(0, len(entries), store.batch_size):
             part = slice(start, start + store.batch_size)
             collection.upsert(
                 ids=[entry.chunk_id for entry in entries[part]],
                 embeddings=cast("list[Sequence[float]]", vectors[part]),
                 documents=[entry.text for entry in entries[part]],
-                metadatas=[cast("dict[str, str | int]", entry.row) for entry in entries[part]],
+                metadatas=[_told(entry.row) for entry in entries[part]],
             )
+        if replaced:
+            there = collection.get(where=where_in(document_id=replaced), include=[])["ids"]
+            left = sorted(set(there) - {entry.chunk_id for entry in entries})
+            for gone in _parts(left, store.batch_size):
+                collection.delete(ids=gone)
 
     store.write(work, forgets=bool(replaced))
+
+
+def _told(row: Row) -> dict[str, str | int | None]:
+    """Name every key: of a chunk that is there, Chroma keeps the value of one left out."""
+    return {"actual_minutes": None, **cast("dict[str, str | int]", row)}
 
 
 def remove(store: Stored, document_ids: Sequence[str]) -> int:

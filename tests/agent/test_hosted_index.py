@@ -8,7 +8,8 @@ from pydantic import SecretStr
 
 from agent.knowledge import Knowledge
 from agent.settings import Settings
-from retrieval import RetrievalError
+from retrieval import Profile, RetrievalError
+from retrieval.search.profiles import LOCAL, SERVED
 from tests.agent.test_assistant import NOTE
 from tests.retrieval.keeping import chroma_server, free_port
 
@@ -39,6 +40,16 @@ def test_index_on_a_server_is_one_for_all_processes(server: str, tmp_path: Path)
     assert not (tmp_path / "a" / "index").exists()
     here.close()
     there.close()
+
+
+@pytest.mark.parametrize(("name", "profile"), [("local", LOCAL), ("openai:any", SERVED)])
+def test_embedding_brings_its_weights(tmp_path: Path, name: str, profile: Profile) -> None:
+    """Vectors of a language model count for more than static ones."""
+    knowledge = Knowledge(
+        Settings(data_dir=tmp_path, embeddings=name, openai_base_url="http://127.0.0.1:9/v1")
+    )
+    assert knowledge.index._profile == profile
+    knowledge.close()
 
 
 def test_server_that_does_not_answer_is_named_without_its_token(tmp_path: Path) -> None:

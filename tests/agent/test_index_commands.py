@@ -69,7 +69,7 @@ def test_search_shows_why_and_filters(assist: Assist, shelf: Path) -> None:
     shown = assist("index", "search", "implement hash tables", "--limit", "1").out
     assert "hash tables\n" in shown
     assert "words 0." in shown
-    assert "has: implement, hash, tables" in shown
+    assert "has: hash, tables, implement" in shown
     filtered = assist("index", "search", "unit tests", "--language", "Python", "--json").json
     assert {source["language"] for source in filtered} == {"python"}
     assert assist("index", "search", "unit tests", "--kind", "lecture", "--json").json == []
@@ -107,6 +107,7 @@ def find_index(folder: Path) -> Path:
     ("arguments", "message"),
     [
         (["remove"], "Which documents?"),
+        (["remove", "--author", "Nobody"], "Nothing in the index is by that author"),
         (["remove", "unknown.md"], "'unknown.md' is no document of the index"),
         (["release", "unknown.md"], "'unknown.md' is no document of the index"),
         (["remove", "heaps.md", "--course", "cs9"], "'heaps.md' is no document of the index"),
@@ -122,6 +123,21 @@ def test_what_is_not_there_is_an_error(
     assert ended.code == 2
     assert message in ended.err
     assert len(assist("index", "list", "--json").json) == 3
+
+
+def test_name_of_two_documents_is_an_error(assist: Assist, shelf: Path) -> None:
+    """Nothing is removed or released that was not meant; the ids tell them apart."""
+    for part in ("labs", "exams"):
+        folder = shelf / part
+        folder.mkdir()
+        (folder / "one.md").write_text(f"# One\n\nThe first of the {part}.\n", "utf-8")
+        assist("index", "add", folder)
+    ended = assist("index", "remove", "one.md")
+    assert ended.code == 2
+    assert "'one.md' is 2 documents. Say which: " in ended.err
+    ids = [row["document_id"] for row in assist("index", "list", "--json").json]
+    assert assist("index", "remove", ids[0]).out == "1 removed\n"
+    assert assist("index", "remove", "one.md").out == "1 removed\n"
 
 
 def test_zip_is_added_like_its_folder(assist: Assist, shelf: Path, tmp_path: Path) -> None:

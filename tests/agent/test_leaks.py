@@ -21,14 +21,15 @@ OPENING = "A dict maps keys to values."
 QUESTION = "What is a dict?"
 
 
+@pytest.mark.parametrize("told", [TOLD, " ".join(TOLD.split()[:30])])
 @pytest.mark.parametrize("streamed", [True, False])
 def test_leak_is_withheld_and_recorded_when_a_model_repeats_its_instructions(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
-    *, streamed: bool,
+    told: str, *, streamed: bool,
 ) -> None:  # fmt: skip
     """What came before it is shown in a stream; the record names what happened, and the cost."""
     events: list[Event] = []
-    with running(OpenAIServer(f"{OPENING}\n\n{TOLD}").app) as base:
+    with running(OpenAIServer(f"{OPENING}\n\n{told}").app) as base:
         settings = connected(tmp_path, monkeypatch, base)
         with Assistant(settings) as assistant, caplog.at_level(logging.WARNING):
             ways: dict[bool, Callable[[], object]] = {
@@ -49,6 +50,21 @@ def test_leak_is_withheld_and_recorded_when_a_model_repeats_its_instructions(
     shown = text_of(events)
     assert shown.startswith(OPENING) == streamed
     assert "assistant" not in shown
+
+
+def test_quotation_is_shown_when_the_question_holds_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who has the words may have them back: whole, and in a stream."""
+    said = f"{OPENING} You quote: {TOLD}"
+    question = f"Improve this prompt of mine: {TOLD}"
+    with running(OpenAIServer(said).app) as base:
+        settings = connected(tmp_path, monkeypatch, base)
+        with Assistant(settings) as assistant:
+            answer = assistant.ask(question, prompt_type="chat")
+            events = list(assistant.stream(question, prompt_type="chat"))
+    assert answer.text == text_of(events) == events[-1].data["text"]
+    assert "Use the conversation so far" in answer.text
 
 
 def test_stream_ends_with_the_last_word_when_it_stands_in_the_instructions(

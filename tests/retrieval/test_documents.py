@@ -1,6 +1,7 @@
 """Reading files as documents, and the sentence for every file that cannot be read."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,39 @@ def test_markdown_title_when_none_is_given(tmp_path: Path, text: str, title: str
     document = read_one(write(tmp_path / "lab.md", text))
     assert document.title == title
     assert "\r" not in document.text
+
+
+UNDERLINED = "Lab 3\n=====\n\nRules\n-----\n\nNo libraries.\n\nGrading\n-------\nTen points."
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        UNDERLINED,
+        "# Lab 3\n\n---\n\nHints\n\n---\n\nDue Friday.",
+        "# Lab 3\n\n---\n\nDeadline: Friday\n\n---\n\nThe rest.",
+        "# Lab 3\n\n---\n\nNote: hints: for part one.\n\n---\n\nDue Friday.",
+        "---\n\nWrite a parser.\n\n---\n\nDue Friday.",
+        "---\n# Lab 3\n---\nDue Friday.",
+        "---\n- a list\n---\nDue Friday.",
+        "---\nDue Friday.",
+        "    indented\n\ntext",
+    ],
+)
+def test_markdown_is_kept_whole_when_it_has_rules_and_no_header(tmp_path: Path, text: str) -> None:
+    """Only what a text begins with, and what names fields, is its header."""
+    document = read_one(write(tmp_path / "Lab 3.md", text))
+    assert (document.text, document.title, document.kind) == (text, "Lab 3", "material")
+
+
+@pytest.mark.parametrize("before", ["", "\ufeff", "\n\n", "\ufeff\r\n"])
+def test_markdown_header_is_read_when_only_blank_lines_precede_it(
+    tmp_path: Path, before: str
+) -> None:
+    """Rules in the text below it are its own."""
+    body = "Intro.\n\n---\n\nDeadline: Friday\n\n---\n\nThe rest."
+    document = read_one(write(tmp_path / "a.md", f"{before}---\ntitle: Lab\n---\n{body}\n"))
+    assert (document.title, document.text) == ("Lab", body)
 
 
 def test_brief_heading_makes_a_past_assignment_without_a_header(tmp_path: Path) -> None:
@@ -140,6 +174,29 @@ def test_document_id_is_the_same_for_every_spelling_of_an_accent(tmp_path: Path)
     composed = read_one(write(tmp_path / "labs" / "\u00fcbung.md", "x"))
     decomposed = read_one(write(tmp_path / "mac" / "labs" / "u\u0308bung.md", "x"))
     assert composed.document_id == decomposed.document_id
+
+
+def test_error_when_two_files_have_one_name_in_two_spellings(tmp_path: Path) -> None:
+    """They would be one document, and one of the texts would be lost."""
+    write(tmp_path / "\u00fcbung.md", "one")
+    write(tmp_path / "u\u0308bung.md", "two")
+    if len(list(tmp_path.iterdir())) == 1:
+        pytest.skip("this file system knows one spelling only")
+    documents = read_documents(tmp_path)
+    with pytest.raises(DocumentError, match=r"holds '\u00fcbung\.md' twice, .*Rename or remove"):
+        next(documents)
+
+
+def test_bytes_are_spelled_out_when_a_name_is_no_utf8(tmp_path: Path) -> None:
+    """Names in an old encoding stay apart; a question mark would stand for any letter."""
+    for name in (b"\xe4bung.md", b"\xfcbung.md"):
+        try:
+            Path(os.fsdecode(os.fsencode(tmp_path / "x")[:-1] + name)).write_text("x", "utf-8")
+        except OSError:
+            pytest.skip("this file system has no such names")
+    documents = list(read_documents(tmp_path))
+    assert [document.name for document in documents] == [r"\udce4bung.md", r"\udcfcbung.md"]
+    assert len({document.document_id for document in documents}) == 2
 
 
 LARGE = "word " * 200_001

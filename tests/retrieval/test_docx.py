@@ -132,6 +132,29 @@ def test_code_is_a_fence_when_its_style_or_font_says_so() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("style", "font", "is_code"),
+    [
+        *((name, "", True) for name in ("HTML Code", "CodeBlock 2", "Source Text", "SourceCode")),
+        *((name, "", False) for name in ("Resource", "Source note", "Barcode", "Decoded")),
+        *(("", name, True) for name in ("DejaVu Sans Mono", "SFMono-Regular", "CourierNewPSMT")),
+        *(("", name, True) for name in ("Monaco", "monospace", "Source Code Pro")),
+        *(("", name, False) for name in ("Monotype Corsiva", "Monoton")),
+    ],
+)
+def test_prose_is_no_code_when_a_name_only_holds_such_letters(
+    style: str, font: str, *, is_code: bool
+) -> None:
+    """The words of a name count, not parts of them."""
+
+    def write(word: WordDocument) -> None:
+        if style:
+            word.styles.add_style(style, WD_STYLE_TYPE.PARAGRAPH)
+        word.add_paragraph("", style or None).add_run("x = 1").font.name = font or None
+
+    assert text_of(write) == ("```\nx = 1\n```" if is_code else "x = 1")
+
+
 def test_style_means_what_it_is_based_on_when_its_name_says_nothing() -> None:
     """A department's own styles are built on Word's."""
 
@@ -203,6 +226,42 @@ def test_error_when_xml_defines_entities(tmp_path: Path, encoding: str) -> None:
 
     with pytest.raises(DocumentError, match=r"has XML with a DOCTYPE, which no word processor"):
         read(repacked(SIMPLE, PART, change), "a.docx")
+
+
+def with_entity(content: bytes) -> bytes:
+    """Put an entity into the XML of a document."""
+    kind = b'<!DOCTYPE w [<!ENTITY x "expanded">]>'
+    return content.replace(b"?>", b"?>" + kind, 1).replace(b"HERE", b"Here &x; it is")
+
+
+def added(data: bytes, name: str, content: bytes) -> bytes:
+    """Return a Word document with one more part."""
+    stream = io.BytesIO(data)
+    with ZipFile(stream, "a", ZIP_DEFLATED) as package:
+        package.writestr(name, content)
+    return stream.getvalue()
+
+
+def test_picture_may_have_a_doctype_when_a_document_is_read() -> None:
+    """Drawing programs write one into each SVG; XML of the document may have none."""
+    svg = b'<!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1.1//EN" "svg11.dtd"><svg/>'
+    assert read(added(SIMPLE, "word/media/image1.svg", svg), "a.docx").text == "HERE"
+    for name in ("word/more.XML", "word/_rels/more.rels"):
+        with pytest.raises(DocumentError, match="has XML with a DOCTYPE"):
+            read(added(SIMPLE, name, svg), "a.docx")
+
+
+def test_entity_stays_unread_when_the_document_is_named_like_a_picture() -> None:
+    """A part may have any name; its entities are not resolved either way."""
+    stream = io.BytesIO()
+    with ZipFile(io.BytesIO(SIMPLE)) as old, ZipFile(stream, "w", ZIP_DEFLATED) as new:
+        for member in old.infolist():
+            content = old.read(member).replace(b"word/document.xml", b"word/document.svg")
+            name = member.filename.replace("document.xml", "document.svg")
+            new.writestr(name, with_entity(content) if name == "word/document.svg" else content)
+    text = read(stream.getvalue(), "a.docx").text
+    assert text.startswith("Here")
+    assert "expanded" not in text
 
 
 EMPTY = repacked(SIMPLE, PART, lambda content: content.replace(b"HERE", b""))

@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from chromadb.api.models.Collection import Collection
+from chromadb.errors import InternalError
 
 from retrieval import AssignmentIndex, Document, RetrievalError
 from retrieval.storing.renewal import writing
@@ -171,14 +173,49 @@ def check_after_kill(folder: Path) -> None:
     secret, altered = (left.pop(one.row["document_id"], None) for one in (SECRET, NEW))
     assert left == {f"d{n:04}": f"text {n}" for n in range(5)}
     assert secret in {None, SECRET.text}
-    assert altered in {None, OLD.text, NEW.text}
+    assert altered in {OLD.text, NEW.text}
     with writing(store):
         pass
     words = found(folder)
     assert ("Zaphod heard" in words) == (secret is not None)
     assert ("Trillian wrote" in words) == (altered == OLD.text)
     assert len(list(folder.glob("v*"))) == 1
-    assert len(snapshot(store).entries) == 5 + (secret is not None) + (altered is not None)
+    assert len(snapshot(store).entries) == 5 + (secret is not None) + 1
+
+
+def test_replaced_documents_stay_when_the_new_ones_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk costs nothing that was there, also not in the copy that is made at the end."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise InternalError("disk full")
+
+    def command() -> None:
+        with writing(store):
+            monkeypatch.setattr(Collection, "upsert", refuse)
+            try:
+                put(store, [NEW], vectors_of([NEW]), replaced=["5a1f-altered", "d0001"])
+            finally:
+                monkeypatch.undo()
+
+    store = filled(tmp_path, 3)
+    before = snapshot(store).entries
+    with pytest.raises(RetrievalError, match="disk full"):
+        command()
+    assert snapshot(store).entries == before
+    assert not store.owing
+
+
+def test_replaced_chunk_says_only_what_the_new_one_says(tmp_path: Path) -> None:
+    """Chunks and keys that the new version lacks are gone."""
+    first, second = entry("a", "first"), entry("a", "second", position=1)
+    timed = [one._replace(row={**one.row, "actual_minutes": 90}) for one in (first, second)]
+    new, store = entry("a", "new"), Store(tmp_path, "test:64")
+    put(store, timed, vectors_of(timed))
+    assert snapshot(store).entries == timed
+    put(store, [new], vectors_of([new]), replaced=["a"])
+    assert snapshot(store).entries == [new]
 
 
 def test_generation_that_cannot_be_deleted_is_named(

@@ -35,7 +35,7 @@ EXAMPLES = ROOT / "examples" / "past-assignments"
 def report(**counts: int) -> AddReport:
     """Return what `add` says of documents that are as they should be."""
     return AddReport(
-        **{"added": 0, "changed": 0, "unchanged": 0, "chunks": 0, **counts}, withheld={}
+        **{"added": 0, "changed": 0, "unchanged": 0, "chunks": 0, **counts}, withheld=[]
     )
 
 

@@ -3,7 +3,9 @@
 import random
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -90,11 +92,21 @@ def test_documents_are_withheld_when_they_speak_to_a_model(
 ) -> None:
     """Nine of ten at least, each with what is suspicious in it; no other document."""
     opened, report = index
-    plain = [name for name in report.withheld if name.endswith("True.md")]
+    plain = [one for one in report.withheld if one.name.endswith("True.md")]
     assert len(plain) >= 0.9 * sum(SUBJECTS)
-    assert all(report.withheld[name] for name in plain)
-    assert set(report.withheld) == set(plain)
+    assert all(one.flags for one in plain)
+    assert list(report.withheld) == plain
     assert opened.stats().withheld == len(plain)
+
+
+@pytest.mark.parametrize("key", ["title", "name", "language", "framework", "topic", "text"])
+def test_document_is_withheld_when_any_text_of_it_speaks_to_a_model(
+    tmp_path: Path, embeddings: LocalEmbeddings, key: str
+) -> None:
+    """A field of its header reaches a prompt as its text does."""
+    attack: dict[str, Any] = {key: ATTACKS[0].lower()}
+    with closing(AssignmentIndex.open(tmp_path, embeddings, embeddings.identity)) as opened:
+        assert len(opened.add([replace(clean(1), **attack)]).withheld) == 1
 
 
 def test_poisoned_documents_fill_a_search_when_nobody_is_named(

@@ -170,6 +170,16 @@ def test_text_wins_when_a_row_has_parts_too(tmp_path: Path) -> None:
     assert (document.text, document.kind) == ("Build a stack.", "material")
 
 
+@pytest.mark.parametrize("text", ["", " \n", None])
+def test_parts_are_read_when_the_text_beside_them_is_empty(
+    tmp_path: Path, text: str | None
+) -> None:
+    """A table of both kinds has a column of texts, empty in the rows of parts."""
+    document = read_row(tmp_path, {"text": text, "brief": "Build it.", "solution": "list"})
+    assert document.text == "## Brief\n\nBuild it.\n\n## Solution\n\nlist"
+    assert (document.title, document.kind) == ("Build it.", "assignment")
+
+
 def test_row_is_a_past_assignment_when_it_says_so(tmp_path: Path) -> None:
     """A table of texts may hold both kinds."""
     document = read_row(tmp_path, {"text": "Build a stack.", "kind": "Assignment"})
@@ -181,6 +191,7 @@ def test_row_is_a_past_assignment_when_it_says_so(tmp_path: Path) -> None:
     [
         ({"brief": ["Build it."]}, r"'brief' is a list\. Write one text"),
         ({"brief": " ", "solution": ""}, r"has no string 'text', and no 'brief' or 'solution'"),
+        ({"text": " ", "brief": ""}, r"line 1' is empty\. Write some text"),
         ({"text": 7, "brief": "Build it."}, r"has no string 'text'"),
         ({"brief": "half \ud800"}, r"is not text"),
     ],

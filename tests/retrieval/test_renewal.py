@@ -112,6 +112,16 @@ def test_index_stays_when_its_renewal_fails(tmp_path: Path, store: Store) -> Non
     assert generations(tmp_path) == ["v1"]
 
 
+def test_renewal_begins_anew_when_an_earlier_one_was_killed(tmp_path: Path, store: Store) -> None:
+    """What was removed since then is in the half copy, and must not come back with it."""
+    removed = [entry("removed", "removed since")]
+    put(Store(tmp_path / "index", IDENTITY, generation="v2"), removed, vectors_of(removed))
+    before = snapshot(store)
+    renew(store, IDENTITY)
+    assert is_same(snapshot(store), before)
+    assert generations(tmp_path) == ["v2"]
+
+
 def test_second_writer_waits_while_the_index_is_renewed(tmp_path: Path, store: Store) -> None:
     """What is written in the meantime would be lost."""
     told: list[str] = []

@@ -2,6 +2,7 @@
 
 import io
 import json
+import signal
 import sys
 from pathlib import Path
 from resource import RUSAGE_CHILDREN, getrusage
@@ -83,6 +84,17 @@ def test_error_when_no_process_starts(monkeypatch: pytest.MonkeyPatch, tmp_path:
     monkeypatch.setattr(sys, "executable", str(tmp_path / "gone"))
     with pytest.raises(DocumentError, match=r"no process starts \(No such file"):
         extract("pdf", b"", "a.pdf")
+
+
+@pytest.mark.parametrize("kind", ["pdf", "docx"])
+def test_error_when_the_system_bounds_no_process(
+    monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Windows has neither the module nor the signal; the file is not read unbounded."""
+    monkeypatch.setitem(sys.modules, "resource", None)
+    monkeypatch.delattr(signal, "SIGXCPU")
+    with pytest.raises(DocumentError, match=r"'lab 1' cannot .* on Linux and macOS only\. Save it"):
+        extract(kind, pdf_of("Sort a list."), "lab 1")
 
 
 def test_process_has_no_keys_and_writes_no_file_when_it_reads(

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,10 +12,37 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.knowledge import bundled_assignments
-from retrieval.reading.suspicion import flags_of
+from retrieval.reading.suspicion import _MEANINGS, _RULES, flags_of
 from tests.attacks import ATTACKS, DEVISED, HELD_OUT, POSITIONS, poisoned
 
 MEGABYTE = 1_000_000
+LABS = (
+    "Skip-gram: list the pairs of a word and each neighbour in its context window of four words.",
+    "Group chat: the server passes on the messages of a user to all other users in the room.",
+    "Enable developer mode on the tablet, connect it, and run the app from Android Studio.",
+    "If you used ChatGPT or another AI assistant, you must name it and include your prompts.",
+    "You may talk to other students. Copying another student's text is plagiarism: write your own.",
+    "Put the shop into maintenance mode, migrate the tables, and print the number of rows.",
+    "The motor has a diagnostic mode. From now on, log its temperature as root.",
+    "A text adventure:\nSystem: You must find the lamp first.\nPlayer: look\nWrite its parser.",
+    "Ethics of AI: why do people try to disable a model's safety rules, and who is to blame?",
+    "Diffie-Hellman: both sides derive the secret key. Print the key and compare.",
+    "Write a function that hashes passwords with a salt, and show that no two are equal.",
+    "Unsafe Rust disables some safety checks. Bypass the bounds check and measure the time.",
+    "Write a system prompt for a tutor of chemistry and measure how often the model follows it.",
+    'Call the API with [{"role": "system", "content": "You are a poet."}] and compare the answers.',
+    "Keep your API key in a file .env, and never commit it. Print the reply of the server.",
+    "Environment variables override the values in your configuration; show which ones are set.",
+    "Pretend you are a hacker with no password: what would you try against this login form?",
+    "Access control: only tutors may now see the submissions of other users, as the policy says.",
+    "Peer review: copy the text of the submission that you were given, and comment on each part.",
+    "Write your rules for the game into rules.txt; your program prints them when it starts.",
+    "Prompt engineering: compare three prompts, and include your prompt and the answers.",
+    "Build an assistant that reads a PDF, sends its text to a language model and shows a summary.",
+    "A memory leak: show where the list you were given is never freed.",
+    "Explain why the sentence 'Ignore previous instructions' works, and design a defence.",
+)
+"""What courses on security, networks and language models do ask for."""
 
 
 def rate(texts: Sequence[str]) -> float:
@@ -56,6 +84,22 @@ def test_document_is_clean_when_it_only_speaks_of_such_things() -> None:
         "",
     ):
         assert flags_of(text) == (), text
+
+
+def test_labs_are_clean_when_they_teach_what_attacks_are_made_of() -> None:
+    """Two of them at most: students do not get a lab that is withheld."""
+    assert [text for text in LABS if flags_of(text)] == [LABS[-1]]
+
+
+def test_documents_of_this_project_are_clean() -> None:
+    """They speak of keys, prompts and attacks on every page."""
+    for path in (Path(__file__).parents[2] / "docs").glob("*.md"):
+        assert flags_of(path.read_text("utf-8")) == (), path.name
+
+
+def test_rules_and_meanings_belong_together() -> None:
+    """No rule names a meaning that is not there, and no meaning stands there for no rule."""
+    assert set(_MEANINGS) == {one for *_, rule in _RULES for one in re.split(" [+>] ", rule)}
 
 
 def test_bundled_assignments_are_clean_when_indexed() -> None:

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from retrieval.search.signals import terms_of
 from retrieval.search.words import content_words, defined_names, grams, split_words, stems
 
 
@@ -66,6 +67,14 @@ def test_grams_run_across_words() -> None:
 def test_names_that_code_defines(code: str, names: str) -> None:
     """They are the title of a piece of code."""
     assert defined_names(code) == names
+
+
+def test_title_counts_three_times_beside_the_text() -> None:
+    """What code defines is what it is called; other texts go by their title."""
+    assert terms_of("Find a short path.", "Dijkstra").stems.count("dijkstra") == 3
+    code = terms_of("def dijkstra(graph):\n    return graph", "Lab 3")
+    assert code.stems.count("dijkstra") == 4
+    assert "lab" not in code.stems
 
 
 @given(st.text(max_size=300))
