@@ -88,11 +88,17 @@ class AssignmentIndex:
     """One Chroma index of past assignments; safe to share between threads and processes."""
 
     def __init__(
-        self, store: Renewable, place: str, embeddings: Embeddings, profile: Profile
+        self,
+        store: Renewable,
+        place: str,
+        identity: str,
+        embeddings: Embeddings,
+        profile: Profile,
     ) -> None:
         """Wrap a store; use `open` instead."""
         self._store = store
         self._place = place
+        self._identity = identity
         self._embeddings = embeddings
         self._profile = profile
         self._words = WordVectors()
@@ -123,8 +129,7 @@ class AssignmentIndex:
             RetrievalError: the folder or the server cannot be used.
         """
         store = _store(place, identity, token)
-        store.identity()
-        return cls(store, str(place), embeddings, profile)
+        return cls(store, str(place), store.identity(), embeddings, profile)
 
     @classmethod
     def rebuild(
@@ -291,7 +296,7 @@ class AssignmentIndex:
             courses=_counted(row["course"] for row in rows),
             languages=_counted(row["language"] for row in rows),
             kinds=_counted(row["kind"] for row in rows),
-            embedding=self._store.identity(),
+            embedding=self._identity,
             path=self._place,
         )
 
@@ -305,7 +310,7 @@ class AssignmentIndex:
         from retrieval.storing.rows import snapshot
 
         read = self._read
-        if read is not None and read.stamp == self._store.stamp():
+        if read is not None and self._is_current(read):
             return read.snapshot.held
         return snapshot(self._store).entries
 
@@ -317,14 +322,15 @@ class AssignmentIndex:
         """
         asked = monotonic()
         read = self._read
-        if read is not None and read.stamp == self._store.stamp():
-            return read.snapshot
-        with self._reading:
-            read = self._read
-            if read is None or read.began < asked:
-                read = self._read_again(read)
-                self._read = read
-            return read.snapshot
+        if read is None or not self._is_current(read):
+            with self._reading:
+                read = self._read
+                if read is None or (read.began < asked and not self._is_current(read)):
+                    read = self._read = self._read_again(read)
+        return read.snapshot
+
+    def _is_current(self, read: _Read) -> bool:
+        return read.stamp == self._store.stamp()
 
     def _read_again(self, before: _Read | None) -> _Read:
         from retrieval.search.snapshot import Snapshot

@@ -131,8 +131,9 @@ def stats(*, as_json: AsJson = False) -> None:
         print_json(stats)
     else:
         for name, value in stats.items():
-            shown = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else value
-            typer.echo(f"{name:<12} {shown}")
+            counts = value.items() if isinstance(value, dict) else ()
+            shown = ", ".join(f"{key or 'none'} {count}" for key, count in counts)
+            typer.echo(f"{name:<12} {shown or value}")
 
 
 @app.command("rebuild")

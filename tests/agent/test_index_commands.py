@@ -50,6 +50,16 @@ def test_documents_are_listed_with_their_scope(assist: Assist, shelf: Path) -> N
     assert assist("index", "list", "--course", "").out == "Nothing is indexed.\n"
 
 
+def test_stats_count_by_course_language_and_kind(assist: Assist, shelf: Path) -> None:
+    """A person reads them at a glance."""
+    assist("index", "add", shelf, "--course", "cs1")
+    shown = assist("index", "stats").out
+    assert "documents    3\n" in shown
+    assert "courses      cs1 3\n" in shown
+    assert "languages    none 1, go 1, python 1\n" in shown
+    assert "kinds        assignment 2, material 1\n" in shown
+
+
 def test_withheld_document_is_told_and_released(assist: Assist, shelf: Path) -> None:
     """Adding says which document is not searched and what to do."""
     added = assist("index", "add", shelf)

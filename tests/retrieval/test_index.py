@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -25,6 +26,7 @@ from retrieval import (
     document_id,
     read_documents,
 )
+from retrieval.storing import rows
 from retrieval.storing.store import Store
 
 Make = Callable[..., Document]
@@ -264,6 +266,25 @@ def test_threads_may_search_while_another_adds(index: AssignmentIndex, make_docu
 
     with ThreadPoolExecutor(8) as pool:
         assert set(pool.map(search, range(60))) == {1}
+
+
+def test_threads_that_wait_share_one_reading(
+    index: AssignmentIndex, make_document: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Six searches after a change do not read the index six times, one after the other."""
+    read, readings = rows.snapshot, []
+
+    def slowly(store: rows.Stored) -> rows.Contents:
+        readings.append(store)
+        time.sleep(0.2)
+        return read(store)
+
+    index.add([make_document("hash tables")])
+    monkeypatch.setattr(rows, "snapshot", slowly)
+    with ThreadPoolExecutor(6) as pool:
+        found = list(pool.map(index.search, ["hash tables"] * 6))
+    assert all(found)
+    assert len(readings) == 1
 
 
 def test_index_survives_a_folder_that_was_deleted(
