@@ -46,6 +46,7 @@ class SealingSaver(BaseCheckpointSaver[str]):
     def __init__(self, stored: AsyncSqliteSaver, serde: SealingSerializer) -> None:
         super().__init__(serde=serde)
         self._stored = stored
+        self._under_way: set[asyncio.Future[Any]] = set()
 
     def with_allowlist(self, extra_allowlist: Collection[tuple[str, ...]]) -> Self:
         """Return this one: `compile` would put another serializer in place of ours."""
@@ -89,7 +90,9 @@ class SealingSaver(BaseCheckpointSaver[str]):
             "sealed": await asyncio.to_thread(serde.dumps_typed, whole),
         }
         place = _place_of(config, above)
-        return await _whole(self._stored.aput(place, cast("Checkpoint", sealed), {}, new_versions))
+        return await self._whole(
+            self._stored.aput(place, cast("Checkpoint", sealed), {}, new_versions)
+        )
 
     async def aput_writes(
         self,
@@ -114,11 +117,25 @@ class SealingSaver(BaseCheckpointSaver[str]):
 
         sealed = await asyncio.to_thread(seal)
         place = _place_of(config, checkpoint_id)
-        await _whole(self._stored.aput_writes(place, sealed, task_id, task_path))
+        await self._whole(self._stored.aput_writes(place, sealed, task_id, task_path))
 
     async def adelete_thread(self, thread_id: str) -> None:
         """Remove everything of a thread."""
         await self._stored.adelete_thread(thread_id)
+
+    async def settle(self) -> None:
+        """Wait for transactions that nobody waits for any more; call it before closing."""
+        await asyncio.gather(*self._under_way, return_exceptions=True)
+
+    async def _whole(self, putting: Coroutine[Any, Any, T]) -> T:
+        """Wait for a transaction that goes on to its end also where nobody waits any more.
+
+        One that is cut off before its commit stays open, and locks the file for everybody else.
+        """
+        transaction = asyncio.ensure_future(putting)
+        self._under_way.add(transaction)
+        transaction.add_done_callback(self._under_way.discard)
+        return await asyncio.shield(transaction)
 
     def _opened(self, found: CheckpointTuple) -> CheckpointTuple:
         here = (*_space_of(found.config), found.config["configurable"]["checkpoint_id"])
@@ -132,14 +149,6 @@ class SealingSaver(BaseCheckpointSaver[str]):
         return found._replace(
             checkpoint=whole["checkpoint"], metadata=whole["metadata"], pending_writes=writes
         )
-
-
-async def _whole(putting: Coroutine[Any, Any, T]) -> T:
-    """Wait for a transaction that goes on to its end also where nobody waits any more.
-
-    One that is cut off before its commit stays open, and locks the file for everybody else.
-    """
-    return await asyncio.shield(asyncio.ensure_future(putting))
 
 
 def _thread_of(config: RunnableConfig) -> str:

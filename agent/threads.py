@@ -56,7 +56,9 @@ async def open_threads(path: Path, vault: Vault) -> "AsyncIterator[SealingSaver]
             await stored.setup()
         except (sqlite3.Error, OSError) as error:
             raise threads_unusable(path) from error
-        yield SealingSaver(stored, SealingSerializer(vault))
+        saver = SealingSaver(stored, SealingSerializer(vault))
+        stack.push_async_callback(saver.settle)
+        yield saver
 
 
 def threads_unusable(path: Path) -> StorageError:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import logging
 import math
+import warnings
 from collections import Counter
 from sys import intern
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
-from bm25s import BM25
 
 from retrieval.search.words import content_words, defined_names, grams, is_code, stems
 
@@ -32,6 +32,11 @@ class Vectors(Protocol):
     def __call__(self, words: Sequence[str], *, keep: bool = False) -> Floats:
         """Return a row of length 1 for each word; they may be kept for the next call."""
 
+
+with warnings.catch_warnings():
+    # It imports tqdm, which warns in every notebook that has no widgets.
+    warnings.simplefilter("ignore")
+    from bm25s import BM25
 
 logging.getLogger("bm25s").setLevel(logging.WARNING)  # it sets itself to DEBUG
 
