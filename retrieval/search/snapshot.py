@@ -12,6 +12,7 @@ import numpy as np
 
 from retrieval.search.ranking import Ranker
 from retrieval.search.signals import terms_of
+from retrieval.storing.rows import told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -65,7 +66,8 @@ class Snapshot:
         """Those that are searched; what is withheld counts for nothing, not even for an idf."""
         known = before.terms if before else {}
         self.terms: dict[tuple[str, str], Terms] = {
-            _key(entry): known.get(_key(entry)) or _terms(entry) for entry in entries
+            _key(entry): known.get(_key(entry)) or terms_of(told(entry), entry.row["title"])
+            for entry in entries
         }
         terms = [self.terms[_key(entry)] for entry in entries]
         self.ranker = Ranker(terms, vectors[is_searched], words, profile)
@@ -110,9 +112,3 @@ def is_open(row: Row) -> bool:
 def _key(entry: Entry) -> tuple[str, str]:
     """The digest is of the document's content, so that equal keys mean equal terms."""
     return entry.chunk_id, entry.row["digest"]
-
-
-def _terms(entry: Entry) -> Terms:
-    row = entry.row
-    kind = " ".join(filter(None, (row["language"], row["framework"], row["topic"])))
-    return terms_of("\n".join(filter(None, (kind, entry.text))), row["title"])

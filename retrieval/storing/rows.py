@@ -178,8 +178,14 @@ def _embedded(entry: Entry) -> str:
     """Return the text that a chunk's vector is made of: a chunk alone forgets what it is about."""
     row = entry.row
     title = "" if row["title"].removesuffix("…") in entry.text else row["title"]
+    return "\n".join(filter(None, (title, told(entry))))
+
+
+def told(entry: Entry) -> str:
+    """Return the text of a chunk under what is known of its document."""
+    row = entry.row
     kind = " ".join(filter(None, (row["language"], row["framework"], row["topic"])))
-    return "\n".join(filter(None, (title, kind, entry.text)))
+    return "\n".join(filter(None, (kind, entry.text)))
 
 
 def write(

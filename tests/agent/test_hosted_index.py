@@ -11,7 +11,8 @@ from agent.settings import Settings
 from retrieval import Profile, RetrievalError
 from retrieval.search.profiles import LOCAL, SERVED
 from tests.agent.test_assistant import NOTE
-from tests.retrieval.keeping import chroma_server, free_port
+from tests.retrieval.keeping import chroma_server
+from tests.servers.running import free_port
 
 
 @pytest.fixture(scope="module")

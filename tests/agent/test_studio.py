@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -28,6 +27,7 @@ from agent.recording.run_store import Run
 from agent.settings import Settings
 from agent.stores import Stores
 from tests.agent.test_assistant import BRIEF, NOTE
+from tests.servers.running import free_port
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "studio.md"
@@ -104,14 +104,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
                 yield Served(address, client, settings)
         finally:
             process.terminate()
-
-
-def free_port() -> int:
-    """Find a port that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-    return port
 
 
 def wait_until_ok(address: str, process: "subprocess.Popen[bytes]", log: Path) -> None:

@@ -1,7 +1,6 @@
 """What the tests of stores share: chunks without documents, and processes that use an index."""
 
 import json
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -19,6 +18,7 @@ from pydantic import SecretStr
 
 from retrieval.storing.hosted import HostedStore
 from retrieval.storing.rows import Entry, Row
+from tests.servers.running import free_port
 
 ROOT = Path(__file__).parents[2]
 
@@ -113,14 +113,6 @@ def helper(code: str, *arguments: str) -> Iterator[Helper]:
             yield Helper(process)
         finally:
             process.kill()
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as opened:
-        opened.bind(("127.0.0.1", 0))
-        port: int = opened.getsockname()[1]
-        return port
 
 
 @contextmanager

@@ -13,7 +13,8 @@ from pydantic import SecretStr
 from retrieval import RetrievalError
 from retrieval.storing.hosted import HostedStore
 from retrieval.storing.rows import put, snapshot
-from tests.retrieval.keeping import chroma_server, entry, free_port, using, vectors_of
+from tests.retrieval.keeping import chroma_server, entry, using, vectors_of
+from tests.servers.running import free_port
 
 IDENTITY = "test:64"
 TOKEN = "sesame-0123456789"  # noqa: S105 - it opens nothing but the proxy below

@@ -1,7 +1,6 @@
 """The server understands what LangSmith's own client sends, in every form it sends it in."""
 
 import io
-import socket
 import subprocess
 import sys
 import uuid
@@ -17,7 +16,7 @@ from langsmith import Client
 from urllib3.util import Retry
 
 from tests.servers.langsmith import LangSmithServer, usage_of
-from tests.servers.running import running
+from tests.servers.running import free_port, running
 
 USAGE = {"input_tokens": 3, "output_tokens": 2, "total_tokens": 5, "total_cost": 0.25}
 
@@ -153,12 +152,6 @@ def test_whole_request_is_refused_when_one_run_is_a_day_old() -> None:
     assert list(server.runs) == ["r1"]
 
 
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
 def _wait_until(is_so: Callable[[], bool]) -> None:
     while not is_so():
         pass
@@ -173,7 +166,7 @@ def _answers(port: int) -> bool:
 
 def test_runs_are_printed_when_served_by_hand() -> None:
     """The first line can be pasted into a shell; then comes a line for each run."""
-    port, root = _free_port(), Path(__file__).parents[2]
+    port, root = free_port(), Path(__file__).parents[2]
     command = [sys.executable, "-m", "tests.servers.langsmith", "--port", str(port)]
     with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) as process:
         try:
